@@ -1,0 +1,122 @@
+//! What a module can do: the hooks of an event chain and commands of its own (HOOK-ORDER-1).
+
+use std::fs::File;
+
+use bstr::{BStr, BString};
+
+use crate::{response::Response, session::Session};
+
+/// What a hook returns: `None` passes, a number below 400 accepts, one from 400 on refuses.
+pub type Answer = Option<Response>;
+
+/// A plugin or a backend. Every hook is optional; one that is absent passes.
+///
+/// Hooks never see an address or parameter with NUL, CR or LF in it: the protocols refuse those
+/// first (HOOK-ADDR-4). `file` is the message's temporary file, if there is one (HOOK-TMP-1); its
+/// position is unspecified.
+pub trait Module {
+    /// Whether each message must be in a temporary file (PLUG-LIST-3).
+    fn needs_file(&self) -> bool {
+        false
+    }
+
+    /// The commands this module adds to SMTP, in its order (PLUG-CMD-1).
+    fn commands(&self) -> Vec<Command> {
+        Vec::new()
+    }
+
+    /// Whether command `index` of [`Module::commands`] is enabled now (PLUG-CMD-2).
+    fn command_enabled(&mut self, index: usize, session: &Session) -> bool {
+        let _ = (index, session);
+        true
+    }
+
+    /// Runs command `index`, which sends its own response. `argument` is `None` if the line had none.
+    fn command(&mut self, index: usize, argument: Option<&mut BString>, session: &Session) -> Flow {
+        let _ = (index, argument, session);
+        Flow::Continue
+    }
+
+    /// At start-up. A refusal ends the program before any greeting (CORE-START-3).
+    fn init(&mut self, session: &Session) -> Answer {
+        let _ = session;
+        None
+    }
+
+    /// At HELO and EHLO. `capabilities` collects `NAME\n` lines for EHLO (HOOK-ADDR-3).
+    fn helo(&mut self, session: &Session, name: &mut BString, capabilities: &mut BString) -> Answer {
+        let _ = (session, name, capabilities);
+        None
+    }
+
+    /// Before each transaction, after a failed one, and at exit (HOOK-RESET-1).
+    fn reset(&mut self, session: &Session) -> Answer {
+        let _ = session;
+        None
+    }
+
+    /// The envelope sender. `parameters` are separated by NUL (HOOK-ADDR-2).
+    fn sender(&mut self, session: &Session, address: &mut BString, parameters: &mut BString) -> Answer {
+        let _ = (session, address, parameters);
+        None
+    }
+
+    /// One envelope recipient.
+    fn recipient(&mut self, session: &Session, address: &mut BString, parameters: &mut BString) -> Answer {
+        let _ = (session, address, parameters);
+        None
+    }
+
+    /// The message begins. Header bytes are added with [`Session::inject`] (HOOK-DATA-6).
+    fn data_start(&mut self, session: &Session, file: Option<&File>) -> Answer {
+        let _ = (session, file);
+        None
+    }
+
+    /// A part of the message, never empty (HOOK-DATA-1).
+    fn data_block(&mut self, session: &Session, block: &[u8]) -> Answer {
+        let _ = (session, block);
+        None
+    }
+
+    /// The message is complete. In file mode a backend delivers the file's content (HOOK-DATA-7).
+    fn message_end(&mut self, session: &Session, file: Option<&File>) -> Answer {
+        let _ = (session, file);
+        None
+    }
+}
+
+/// A command of a module's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// The verb, compared without regard to ASCII case.
+    pub verb: BString,
+    /// Whether there is a handler for the verb alone.
+    pub without_argument: bool,
+    /// Whether there is a handler for the verb with an argument.
+    pub with_argument: bool,
+}
+
+/// What becomes of the session after a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// The next command is read.
+    Continue,
+    /// The session ends with status 1 (PLUG-CMD-3).
+    Disconnect,
+}
+
+/// A module together with the name it was loaded under.
+pub struct Named {
+    /// The name as given on the command line, without operator.
+    pub name: BString,
+    /// The module.
+    pub module: Box<dyn Module>,
+}
+
+impl Named {
+    /// The name, for logs.
+    pub fn name(&self) -> &BStr {
+        self.name.as_ref()
+    }
+}

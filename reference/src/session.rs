@@ -1,0 +1,227 @@
+//! What the modules of one connection share: environment, numbers, strings, and the connection.
+//!
+//! All methods take `&self`. A loaded C module calls back into the session while the chain runs one
+//! of its hooks, so the parts are cells, each borrowed only inside one method.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    ffi::OsStr,
+    os::unix::ffi::{OsStrExt, OsStringExt},
+};
+
+use bstr::{BString, ByteSlice};
+
+use crate::{connection::Connection, response::Response};
+
+/// The state of one connection, from start-up to exit.
+pub struct Session {
+    /// Standard input and output with their limits and byte counts.
+    pub connection: Connection,
+    /// `$PROTO`, read once (CORE-ENV-1, -4).
+    prefix: BString,
+    overlay: RefCell<BTreeMap<BString, Option<BString>>>,
+    /// Every value a name was given since the overlay was last emptied (SESS-ENV-7).
+    assignments: RefCell<Vec<(BString, BString)>>,
+    numbers: RefCell<BTreeMap<BString, u64>>,
+    strings: RefCell<BTreeMap<BString, BString>>,
+    protocol: RefCell<BString>,
+    injected: RefCell<BString>,
+    settings: RefCell<Option<BTreeMap<BString, Option<BString>>>>,
+    _not_sync: Cell<()>,
+}
+
+/// A variable of the process environment, as bytes.
+pub fn process_variable(name: &[u8]) -> Option<BString> {
+    std::env::var_os(OsStr::from_bytes(name)).map(|value| value.into_vec().into())
+}
+
+impl Session {
+    /// A fresh session over `connection`.
+    pub fn new(connection: Connection) -> Self {
+        Self {
+            connection,
+            prefix: process_variable(b"PROTO").unwrap_or_else(|| "TCP".into()),
+            overlay: RefCell::default(),
+            assignments: RefCell::default(),
+            numbers: RefCell::default(),
+            strings: RefCell::default(),
+            protocol: RefCell::default(),
+            injected: RefCell::default(),
+            settings: RefCell::default(),
+            _not_sync: Cell::new(()),
+        }
+    }
+
+    /// A setting of the process environment, read at start-up (SESS-ENV-9).
+    pub fn setting(&self, name: &str) -> Option<BString> {
+        let value = process_variable(name.as_bytes());
+        if let Some(seen) = self.settings.borrow_mut().as_mut() {
+            seen.insert(name.into(), value.clone());
+        }
+        value
+    }
+
+    /// A connection fact: the variable named `$PROTO` followed by `name`; empty counts as unset
+    /// (CORE-ENV-1 … 4).
+    pub fn fact(&self, name: &str) -> Option<BString> {
+        let mut full = self.prefix.to_str_lossy().into_owned();
+        full.push_str(name);
+        self.setting(&full).filter(|value| !value.is_empty())
+    }
+
+    /// `$PROTO`, `TCP` if unset.
+    pub fn prefix(&self) -> &[u8] {
+        &self.prefix
+    }
+
+    /// From now on every setting read is remembered, for `--check`.
+    pub fn record_settings(&self) {
+        *self.settings.borrow_mut() = Some(BTreeMap::new());
+    }
+
+    /// The settings read since [`Session::record_settings`], by name, with their values.
+    pub fn settings(&self) -> BTreeMap<BString, Option<BString>> {
+        self.settings.borrow().clone().unwrap_or_default()
+    }
+
+    /// The value of a variable: the overlay's, else the process environment's (SESS-ENV-1).
+    pub fn variable(&self, name: &[u8]) -> Option<BString> {
+        match self.overlay.borrow().get(name.as_bstr()) {
+            Some(Some(value)) => Some(value.clone()),
+            Some(None) | None => process_variable(name),
+        }
+    }
+
+    /// *put*: takes `NAME=VALUE`; the newest assignment wins (SESS-ENV-2, -4). An entry without `=`
+    /// is invisible to look-ups and removes the variable from a child's environment (SESS-ENV-6).
+    pub fn put(&self, entry: &[u8]) {
+        match entry.split_once_str("=") {
+            Some((name, value)) => self.assign(name, value),
+            None => {
+                self.overlay.borrow_mut().insert(entry.into(), None);
+            }
+        }
+    }
+
+    /// *set*: without `overwrite` an existing overlay entry stays (SESS-ENV-2).
+    pub fn set(&self, name: &[u8], value: &[u8], overwrite: bool) {
+        let kept = !overwrite && matches!(self.overlay.borrow().get(name.as_bstr()), Some(Some(_)));
+        if !kept {
+            self.assign(name, value);
+        }
+    }
+
+    fn assign(&self, name: &[u8], value: &[u8]) {
+        self.overlay.borrow_mut().insert(name.into(), Some(value.into()));
+        self.assignments.borrow_mut().push((name.into(), value.into()));
+    }
+
+    /// *clear*: empties the overlay (SESS-ENV-3).
+    pub fn clear_overlay(&self) {
+        self.overlay.borrow_mut().clear();
+        self.assignments.borrow_mut().clear();
+    }
+
+    /// The overlay, for a child's environment: `None` removes a variable (SESS-ENV-5, -6).
+    pub fn overlay(&self) -> Vec<(BString, Option<BString>)> {
+        self.overlay.borrow().iter().map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
+    /// The smallest non-zero whole decimal among the process value and every assignment, 0 if none
+    /// (SESS-ENV-7).
+    pub fn smallest(&self, name: &[u8]) -> u64 {
+        let process = process_variable(name);
+        let assigned = self.assignments.borrow();
+        let values = assigned.iter().filter(|(n, _)| n == name).map(|(_, value)| value.as_bytes());
+        let all = values.chain(process.as_deref().map(AsRef::as_ref));
+        all.filter_map(whole_decimal).filter(|n| *n > 0).min().unwrap_or(0)
+    }
+
+    /// The overlay's value if it is a whole decimal, else the process value likewise, else `default`
+    /// (SESS-ENV-8).
+    pub fn first_number(&self, name: &[u8], default: u64) -> u64 {
+        let overlaid = self.overlay.borrow().get(name.as_bstr()).cloned().flatten();
+        let values = [overlaid, process_variable(name)];
+        values.into_iter().flatten().find_map(|value| whole_decimal(&value)).unwrap_or(default)
+    }
+
+    /// A session number (SESS-NUM-1).
+    pub fn number(&self, name: &[u8]) -> Option<u64> {
+        self.numbers.borrow().get(name.as_bstr()).copied()
+    }
+
+    /// Sets a session number, replacing an earlier value.
+    pub fn set_number(&self, name: &[u8], value: u64) {
+        self.numbers.borrow_mut().insert(name.into(), value);
+    }
+
+    /// Deletes a session number; an absent one is no error.
+    pub fn delete_number(&self, name: &[u8]) {
+        self.numbers.borrow_mut().remove(name.as_bstr());
+    }
+
+    /// A session string (SESS-STR-1).
+    pub fn string(&self, name: &[u8]) -> Option<BString> {
+        self.strings.borrow().get(name.as_bstr()).cloned()
+    }
+
+    /// Sets a session string, replacing an earlier value (SESS-STR-2).
+    pub fn set_string(&self, name: &[u8], value: &[u8]) {
+        self.strings.borrow_mut().insert(name.into(), value.into());
+    }
+
+    /// Deletes a session string.
+    pub fn delete_string(&self, name: &[u8]) {
+        self.strings.borrow_mut().remove(name.as_bstr());
+    }
+
+    /// The protocol name for trace headers: `SMTP`, `ESMTP`, `QMTP` or `QMQP` (SESS-PROTO-1).
+    pub fn protocol(&self) -> BString {
+        self.protocol.borrow().clone()
+    }
+
+    /// Sets the protocol name.
+    pub fn set_protocol(&self, name: &str) {
+        *self.protocol.borrow_mut() = name.into();
+    }
+
+    /// Adds bytes in front of the message, from a data-start hook (HOOK-DATA-6).
+    pub fn inject(&self, bytes: &[u8]) {
+        self.injected.borrow_mut().extend_from_slice(bytes);
+    }
+
+    /// Takes what was injected since the last call.
+    pub fn take_injected(&self) -> BString {
+        std::mem::take(&mut *self.injected.borrow_mut())
+    }
+
+    /// Sends a response in the protocol's framing, each refusal logged first (CORE-LOG-3).
+    ///
+    /// # Errors
+    /// The client is gone or does not read.
+    pub fn respond(&self, response: &Response) -> std::io::Result<()> {
+        self.connection.respond(response)
+    }
+}
+
+/// A number that is entirely decimal: leading blanks and one `+` allowed, overflow saturates, `-`
+/// never (SESS-ENV-7, CNT-NUM-3).
+pub fn whole_decimal(value: &[u8]) -> Option<u64> {
+    let value = value.trim_start_with(|c| matches!(c, ' ' | '\t' | '\n' | '\x0b' | '\x0c' | '\r'));
+    let digits = value.strip_prefix(b"+").unwrap_or(value);
+    (!digits.is_empty() && digits.iter().all(u8::is_ascii_digit)).then(|| saturating(digits))
+}
+
+/// The decimal prefix of a number: leading blanks allowed, trailing junk ignored; `None` without
+/// digits or with a minus (CORE-TIME-1, -6, SMTP-CMD-12).
+pub fn decimal_prefix(value: &[u8]) -> Option<u64> {
+    let value = value.trim_start_with(|c| matches!(c, ' ' | '\t' | '\n' | '\x0b' | '\x0c' | '\r'));
+    let value = value.strip_prefix(b"+").unwrap_or(value);
+    let digits = &value[..value.iter().take_while(|b| b.is_ascii_digit()).count()];
+    (!digits.is_empty()).then(|| saturating(digits))
+}
+
+fn saturating(digits: &[u8]) -> u64 {
+    digits.iter().fold(0u64, |n, b| n.saturating_mul(10).saturating_add(u64::from(b - b'0')))
+}
