@@ -1,0 +1,1 @@
+#[unsafe(no_mangle)] pub static plugin: u32 = 3;
