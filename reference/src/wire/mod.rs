@@ -6,6 +6,11 @@
 //! [`command`] splits a command line into verb and argument, and knows which bytes an argument must
 //! not have. Taking the line end off is the connection's work, since it also decides how long a line
 //! may be.
+//!
+//! [`address`] reads the argument of MAIL and RCPT: it finds the address, takes its quoting and its
+//! source route off, and keeps the parameters for the plugins. It is the only address parser, so that
+//! policy and backend cannot disagree about an envelope.
 
+pub mod address;
 pub mod command;
 pub mod text;

@@ -1,6 +1,6 @@
 //! Foreign bytes made fit for a line of ours: a log line, a reply, the stored name of a client.
 //!
-//! Stops forged log lines (SEC-103), reply splitting (SEC-109) and header injection by HELO.
+//! Stops forged log lines (SEC-100), reply splitting (SEC-109) and header injection by HELO (SEC-43).
 
 use bstr::BString;
 
