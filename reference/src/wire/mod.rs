@@ -10,7 +10,11 @@
 //! [`address`] reads the argument of MAIL and RCPT: it finds the address, takes its quoting and its
 //! source route off, and keeps the parameters for the plugins. It is the only address parser, so that
 //! policy and backend cannot disagree about an envelope.
+//!
+//! [`data`] decodes message data piece by piece: it finds the end mark, removes stuffed dots, makes
+//! line ends LF, and tells a message whose end two mail systems could see differently.
 
 pub mod address;
 pub mod command;
+pub mod data;
 pub mod text;
