@@ -4,15 +4,16 @@
 //! library pulls in the shared `libgcc_s`, whose loading costs more than a whole session of ours; a
 //! linker script of that name, found first, takes the unwinder from the static `libgcc_eh` instead.
 
-use std::{env, fs, path::Path};
+use std::{env, error::Error, fs, path::Path};
 
-fn main() {
+fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=build.rs");
     let is = |key: &str, value: &str| env::var(key).is_ok_and(|found| found == value);
     if is("CARGO_CFG_TARGET_OS", "linux") && is("CARGO_CFG_TARGET_ENV", "gnu") {
-        let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR");
+        let out = env::var("OUT_DIR")?;
         let script = Path::new(&out).join("libgcc_s.so");
-        fs::write(script, "INPUT(-lgcc_eh)\n").expect("OUT_DIR is writable");
+        fs::write(script, "INPUT(-lgcc_eh)\n")?;
         println!("cargo:rustc-link-search=native={out}");
     }
+    Ok(())
 }

@@ -9,12 +9,75 @@ use crate::{response::Response, session::Session};
 /// What a hook returns: `None` passes, a number below 400 accepts, one from 400 on refuses.
 pub type Answer = Option<Response>;
 
+/// The events of a session, in the words of the log (CORE-LOG-6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hook {
+    /// Start-up.
+    Init,
+    /// HELO or EHLO.
+    Helo,
+    /// Whatever belongs to one message is to be forgotten.
+    Reset,
+    /// The envelope sender.
+    Sender,
+    /// One envelope recipient.
+    Recipient,
+    /// The message begins.
+    DataStart,
+    /// A part of the message.
+    DataBlock,
+    /// The message is complete.
+    MessageEnd,
+}
+
+impl Hook {
+    /// The name in debug lines.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Init => "init",
+            Self::Helo => "helo",
+            Self::Reset => "reset",
+            Self::Sender => "sender",
+            Self::Recipient => "recipient",
+            Self::DataStart => "data_start",
+            Self::DataBlock => "data_block",
+            Self::MessageEnd => "message_end",
+        }
+    }
+}
+
+/// Something `--check` tells of a configuration (CORE-ARG-4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// A session could not serve: the check fails.
+    Problem(BString),
+    /// Worth knowing; the check passes.
+    Warning(BString),
+}
+
+/// Why a module cannot be had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LoadError {
+    /// It was built for another interface (CORE-MOD-8).
+    VersionMismatch,
+    /// Anything else.
+    Unloadable {
+        /// The reason without paths, for the client (CORE-MOD-7, SEC-110).
+        public: BString,
+        /// The whole reason, for the log.
+        full: BString,
+    },
+}
+
 /// A plugin or a backend. Every hook is optional; one that is absent passes.
 ///
 /// Hooks never see an address or parameter with NUL, CR or LF in it: the protocols refuse those
 /// first (HOOK-ADDR-4). `file` is the message's temporary file, if there is one (HOOK-TMP-1); its
 /// position is unspecified.
 pub trait Module {
+    /// Whether the module has this hook; the chain calls no other (HOOK-ORDER-2).
+    fn has(&self, hook: Hook) -> bool;
+
     /// Whether each message must be in a temporary file (PLUG-LIST-3).
     fn needs_file(&self) -> bool {
         false
@@ -35,6 +98,12 @@ pub trait Module {
     fn command(&mut self, index: usize, argument: Option<&mut BString>, session: &Session) -> Flow {
         let _ = (index, argument, session);
         Flow::Continue
+    }
+
+    /// What `--check` should tell of this module's settings, after a good [`Module::init`].
+    fn check(&self, session: &Session) -> Vec<Finding> {
+        let _ = session;
+        Vec::new()
     }
 
     /// At start-up. A refusal ends the program before any greeting (CORE-START-3).

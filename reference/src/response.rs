@@ -49,6 +49,11 @@ impl Response {
         self.number
     }
 
+    /// The number as a module gives it, for debug lines (CORE-LOG-6).
+    pub fn number_with_flag(&self) -> u32 {
+        u32::from(self.number) | if self.is_final { FINAL_FLAG } else { 0 }
+    }
+
     /// The text, lines separated by `\n`; `None` if the module gave none.
     pub fn text(&self) -> Option<&[u8]> {
         self.text.as_deref().map(AsRef::as_ref)

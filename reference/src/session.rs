@@ -12,7 +12,14 @@ use std::{
 
 use bstr::{BString, ByteSlice};
 
-use crate::{connection::Connection, response::Response};
+use crate::{
+    connection::{Connection, End},
+    response::Response,
+    wire::text,
+};
+
+/// The session string that holds the client's name for itself (SESS-STR-3).
+const HELO_DOMAIN: &[u8] = b"helo_domain";
 
 /// The state of one connection, from start-up to exit.
 pub struct Session {
@@ -28,7 +35,8 @@ pub struct Session {
     protocol: RefCell<BString>,
     injected: RefCell<BString>,
     settings: RefCell<Option<BTreeMap<BString, Option<BString>>>>,
-    _not_sync: Cell<()>,
+    /// Whether `helo_domain` came from HELO or EHLO and may be replaced by the next one (SESS-STR-3).
+    helo_is_from_client: Cell<bool>,
 }
 
 /// A variable of the process environment, as bytes.
@@ -49,7 +57,7 @@ impl Session {
             protocol: RefCell::default(),
             injected: RefCell::default(),
             settings: RefCell::default(),
-            _not_sync: Cell::new(()),
+            helo_is_from_client: Cell::new(false),
         }
     }
 
@@ -168,12 +176,24 @@ impl Session {
 
     /// Sets a session string, replacing an earlier value (SESS-STR-2).
     pub fn set_string(&self, name: &[u8], value: &[u8]) {
+        if name == HELO_DOMAIN {
+            self.helo_is_from_client.set(false);
+        }
         self.strings.borrow_mut().insert(name.into(), value.into());
     }
 
     /// Deletes a session string.
     pub fn delete_string(&self, name: &[u8]) {
         self.strings.borrow_mut().remove(name.as_bstr());
+    }
+
+    /// Stores the name of HELO or EHLO as the session string `helo_domain`, made fit for a header;
+    /// one that a module set stays (SESS-STR-3, SMTP-HELO-7, -12).
+    pub fn store_helo(&self, name: &[u8]) {
+        if self.helo_is_from_client.get() || self.string(HELO_DOMAIN).is_none() {
+            self.strings.borrow_mut().insert(HELO_DOMAIN.into(), text::for_helo(name));
+            self.helo_is_from_client.set(true);
+        }
     }
 
     /// The protocol name for trace headers: `SMTP`, `ESMTP`, `QMTP` or `QMQP` (SESS-PROTO-1).
@@ -200,8 +220,13 @@ impl Session {
     ///
     /// # Errors
     /// The client is gone or does not read.
-    pub fn respond(&self, response: &Response) -> std::io::Result<()> {
+    pub fn respond(&self, response: &Response) -> Result<(), End> {
         self.connection.respond(response)
+    }
+
+    /// Writes a line to the log (CORE-LOG-1).
+    pub fn log(&self, text: &[u8]) {
+        self.connection.log.line(text);
     }
 }
 

@@ -1,0 +1,3 @@
+//! What takes a message, one file each.
+
+pub mod echo;

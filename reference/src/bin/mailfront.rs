@@ -1,0 +1,4 @@
+//! The driver itself: `mailfront PROTOCOL BACKEND [LIST ...]`.
+#![no_main]
+
+mailfront::program!("mailfront");

@@ -1,0 +1,4 @@
+//! `qmqpfront-echo`: `mailfront` with fixed leading words (WRAP-1).
+#![no_main]
+
+mailfront::program!("qmqpfront-echo");

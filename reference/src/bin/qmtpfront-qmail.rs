@@ -1,0 +1,4 @@
+//! `qmtpfront-qmail`: `mailfront` with fixed leading words (WRAP-1).
+#![no_main]
+
+mailfront::program!("qmtpfront-qmail");

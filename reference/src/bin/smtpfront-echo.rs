@@ -1,0 +1,4 @@
+//! `smtpfront-echo`: `mailfront` with fixed leading words (WRAP-1).
+#![no_main]
+
+mailfront::program!("smtpfront-echo");

@@ -1,0 +1,378 @@
+//! Runs an event over the plugins and the backend: the first refusal stops it, the first acceptance
+//! gives the answer, a final one skips the remaining plugins (HOOK-ORDER, HOOK-RESP, HOOK-DATA).
+//!
+//! Every response is a copy, so that no later hook of a module can change it (HOOK-RESP-8).
+
+use bstr::{BString, ByteSlice};
+
+use crate::{
+    plugin::{Answer, Command, Finding, Flow, Hook, Module, Named},
+    response::Response,
+    scratch::Scratch,
+    session::Session,
+};
+
+/// Recipients of one message; after that many every further one is refused (SMTP-RCPT-8, CORE-LIM-1).
+pub const RECIPIENTS_MAX: usize = 10_000;
+
+/// The modules of a session and the message they are working on.
+pub struct Chain {
+    plugins: Vec<Named>,
+    backend: Named,
+    needs_file: bool,
+    scratch: Option<Scratch>,
+    /// Why the message being read will be refused at its end (HOOK-DATA-2).
+    failure: Option<Response>,
+    recipients: usize,
+}
+
+/// A command of a module, found by [`Chain::commands`].
+pub struct ModuleCommand {
+    /// What the module declared.
+    pub command: Command,
+    owner: Owner,
+    index: usize,
+}
+
+#[derive(Clone, Copy)]
+enum Owner {
+    Backend,
+    Plugin(usize),
+}
+
+impl Chain {
+    /// A chain over loaded modules. `needs_file`: each message must be in a temporary file
+    /// (PLUG-LIST-7).
+    pub fn new(plugins: Vec<Named>, backend: Named, needs_file: bool) -> Self {
+        Self { plugins, backend, needs_file, scratch: None, failure: None, recipients: 0 }
+    }
+
+    /// The plugins in their order.
+    pub fn plugins(&self) -> &[Named] {
+        &self.plugins
+    }
+
+    /// The backend.
+    pub fn backend(&self) -> &Named {
+        &self.backend
+    }
+
+    /// Whether each message gets a temporary file.
+    pub fn needs_file(&self) -> bool {
+        self.needs_file
+    }
+
+    /// What the modules have to say to `--check`.
+    pub fn check(&self, session: &Session) -> Vec<Finding> {
+        let modules = std::iter::once(&self.backend).chain(&self.plugins);
+        modules.flat_map(|named| named.module.check(session)).collect()
+    }
+
+    /// The modules' own commands: the backend's, then the plugins' in order (PLUG-CMD-1).
+    pub fn commands(&self) -> Vec<ModuleCommand> {
+        let plugins = self.plugins.iter().enumerate().map(|(i, named)| (Owner::Plugin(i), named));
+        let modules = std::iter::once((Owner::Backend, &self.backend)).chain(plugins);
+        let entries = modules.flat_map(|(owner, named)| {
+            let commands = named.module.commands().into_iter().enumerate();
+            commands.map(move |(index, command)| ModuleCommand { command, owner, index })
+        });
+        entries.collect()
+    }
+
+    /// Whether the module offers its command at this moment (PLUG-CMD-2).
+    pub fn is_enabled(&mut self, command: &ModuleCommand, session: &Session) -> bool {
+        self.owner(command).command_enabled(command.index, session)
+    }
+
+    /// Runs a module's command, which sends its own response (PLUG-CMD-3).
+    pub fn run(
+        &mut self,
+        command: &ModuleCommand,
+        argument: Option<&mut BString>,
+        session: &Session,
+    ) -> Flow {
+        self.owner(command).command(command.index, argument, session)
+    }
+
+    fn owner(&mut self, command: &ModuleCommand) -> &mut dyn Module {
+        match command.owner {
+            Owner::Backend => self.backend.module.as_mut(),
+            Owner::Plugin(index) => self.plugins[index].module.as_mut(),
+        }
+    }
+
+    /// Start-up: the refusal of a plugin, else of the backend (CORE-START-3 … 6).
+    pub fn init(&mut self, session: &Session) -> Option<Response> {
+        let answer = walk(&mut self.plugins, Hook::Init, session, |module| module.init(session));
+        refusal(answer).or_else(|| {
+            let backend = &mut self.backend.module;
+            backend.has(Hook::Init).then(|| refusal(backend.init(session))).flatten()
+        })
+    }
+
+    /// HELO and EHLO, after a reset. The answer is a refusal, or what the backend says instead of the
+    /// host name (HOOK-RESP-5).
+    pub fn helo(&mut self, session: &Session, name: &mut BString, capabilities: &mut BString) -> Answer {
+        if let Some(refusal) = self.reset(session) {
+            return Some(refusal);
+        }
+        let answer =
+            walk(&mut self.plugins, Hook::Helo, session, |module| module.helo(session, name, capabilities));
+        if let Some(refusal) = refusal(answer) {
+            return Some(refusal);
+        }
+        session.store_helo(name);
+        let backend = &mut self.backend.module;
+        if backend.has(Hook::Helo) { backend.helo(session, name, capabilities) } else { None }
+    }
+
+    /// Forgets the message: every module is reset, then a plugin's first refusal told. That of the
+    /// backend is ignored (HOOK-RESET-3, -5).
+    pub fn reset(&mut self, session: &Session) -> Option<Response> {
+        self.scratch = None;
+        self.failure = None;
+        self.recipients = 0;
+        let _ = session.take_injected();
+        if self.backend.module.has(Hook::Reset) {
+            let _ignored = self.backend.module.reset(session);
+        }
+        trace_walk(session, Hook::Reset);
+        let mut first = None;
+        for named in self.plugins.iter_mut().filter(|named| named.module.has(Hook::Reset)) {
+            let answer = called(named, session, |module| module.reset(session));
+            first = first.or_else(|| refusal(answer));
+        }
+        first
+    }
+
+    /// The envelope sender: what the client is told (HOOK-RESP-1).
+    pub fn sender(&mut self, session: &Session, address: &mut BString, parameters: &mut BString) -> Response {
+        let answer = walk(&mut self.plugins, Hook::Sender, session, |module| {
+            module.sender(session, address, parameters)
+        });
+        let Some(accepted) = answer else {
+            return Response::new(550, "5.1.0 Mail system is not configured to accept that sender");
+        };
+        if !accepted.is_ok() {
+            return accepted;
+        }
+        let backend = &mut self.backend.module;
+        let answer =
+            if backend.has(Hook::Sender) { backend.sender(session, address, parameters) } else { None };
+        envelope_answer(accepted, answer, "2.1.0 Sender accepted.")
+    }
+
+    /// One envelope recipient: what the client is told (HOOK-RESP-1).
+    pub fn recipient(
+        &mut self,
+        session: &Session,
+        address: &mut BString,
+        parameters: &mut BString,
+    ) -> Response {
+        if self.recipients >= RECIPIENTS_MAX {
+            return Response::new(452, "4.5.3 Too many recipients.");
+        }
+        let answer = walk(&mut self.plugins, Hook::Recipient, session, |module| {
+            module.recipient(session, address, parameters)
+        });
+        let Some(accepted) = answer else {
+            return Response::new(550, "5.1.0 Mail system is not configured to accept that recipient");
+        };
+        if !accepted.is_ok() {
+            return accepted;
+        }
+        // Queue formats end their list of recipients with an empty one (SMTP-RCPT-5, QDIR-25).
+        if address.is_empty() {
+            return Response::new(554, "5.1.2 Recipient address may not be empty");
+        }
+        let backend = &mut self.backend.module;
+        let answer =
+            if backend.has(Hook::Recipient) { backend.recipient(session, address, parameters) } else { None };
+        let response = envelope_answer(accepted, answer, "2.1.5 Recipient accepted.");
+        self.recipients += usize::from(response.is_ok());
+        response
+    }
+
+    /// The message begins: a refusal, or nothing (HOOK-RESP-4).
+    pub fn data_start(&mut self, session: &Session) -> Option<Response> {
+        self.scratch = None;
+        if self.needs_file {
+            match Scratch::create(session) {
+                Ok(scratch) => self.scratch = Some(scratch),
+                // No hook is called and none reset (HOOK-TMP-4).
+                Err(_) => return Some(Response::internal()),
+            }
+        }
+        let refusal = self.call_data_start(session)?;
+        let _ignored = self.reset(session);
+        Some(refusal)
+    }
+
+    fn call_data_start(&mut self, session: &Session) -> Option<Response> {
+        let Self { plugins, backend, scratch, .. } = self;
+        let backend = backend.module.as_mut();
+        if backend.has(Hook::DataStart) {
+            let answer = backend.data_start(session, scratch.as_ref().map(Scratch::file));
+            if let Some(refusal) = refusal(answer) {
+                return Some(refusal);
+            }
+        }
+        refusal(walk(plugins, Hook::DataStart, session, |module| {
+            let answer = module.data_start(session, scratch.as_ref().map(Scratch::file));
+            worse(answer, || deliver_injected(session, backend, scratch))
+        }))
+    }
+
+    /// A part of the message, not empty. Once one was refused the rest is ignored, and every module
+    /// has forgotten the message (HOOK-DATA-2, -5).
+    pub fn data_block(&mut self, session: &Session, block: &[u8]) {
+        if self.failure.is_some() {
+            return;
+        }
+        let Self { plugins, backend, scratch, .. } = self;
+        let backend = backend.module.as_mut();
+        let mut refused = None;
+        for named in plugins.iter_mut().filter(|named| named.module.has(Hook::DataBlock)) {
+            let answer = named.module.data_block(session, block);
+            refused = refusal(worse(answer, || deliver_injected(session, backend, scratch)));
+            if refused.is_some() {
+                break;
+            }
+        }
+        let refused = refused
+            .or_else(|| {
+                backend.has(Hook::DataBlock).then(|| refusal(backend.data_block(session, block))).flatten()
+            })
+            .or_else(|| append(scratch, block));
+        if let Some(refusal) = refused {
+            self.fail(session, refusal);
+        }
+    }
+
+    /// Gives the message up: all modules are reset, and its end will be answered with `reason` unless
+    /// an earlier refusal waits for that (HOOK-DATA-2).
+    pub fn fail(&mut self, session: &Session, reason: Response) {
+        if self.failure.is_none() {
+            let _ignored = self.reset(session);
+            self.failure = Some(reason);
+        }
+    }
+
+    /// The message is complete: what the client is told (HOOK-RESP-3).
+    pub fn message_end(&mut self, session: &Session) -> Response {
+        if let Some(failure) = self.failure.take() {
+            return failure;
+        }
+        let response = self.call_message_end(session);
+        if response.is_ok() {
+            self.scratch = None;
+        } else {
+            let _ignored = self.reset(session);
+        }
+        response
+    }
+
+    fn call_message_end(&mut self, session: &Session) -> Response {
+        let Self { plugins, backend, scratch, .. } = self;
+        if scratch.as_mut().is_some_and(|scratch| scratch.flush().is_err()) {
+            return Response::internal();
+        }
+        let file = scratch.as_ref().map(Scratch::file);
+        let accepted = walk(plugins, Hook::MessageEnd, session, |module| module.message_end(session, file));
+        if accepted.as_ref().is_some_and(|answer| !answer.is_ok()) {
+            return accepted.unwrap_or_else(Response::internal);
+        }
+        let backend = backend.module.as_mut();
+        let answer =
+            if backend.has(Hook::MessageEnd) { backend.message_end(session, file) } else { accepted };
+        let accepted = || Response::new(250, "2.6.0 Message accepted.");
+        answer.filter(|answer| !answer.is_ok() || answer.text().is_some()).unwrap_or_else(accepted)
+    }
+}
+
+/// The first refusal, else the first acceptance, unless a final one came later (HOOK-ORDER-3,
+/// HOOK-FINAL-1).
+fn walk(
+    plugins: &mut [Named],
+    hook: Hook,
+    session: &Session,
+    mut call: impl FnMut(&mut dyn Module) -> Answer,
+) -> Answer {
+    trace_walk(session, hook);
+    let mut accepted = None;
+    for named in plugins.iter_mut().filter(|named| named.module.has(hook)) {
+        match called(named, session, &mut call) {
+            Some(answer) if !answer.is_ok() || answer.is_final() => return Some(answer),
+            answer => accepted = accepted.or(answer),
+        }
+    }
+    accepted
+}
+
+fn called(named: &mut Named, session: &Session, call: impl FnOnce(&mut dyn Module) -> Answer) -> Answer {
+    let log = &session.connection.log;
+    if !log.is_tracing() {
+        return call(named.module.as_mut());
+    }
+    log.debug(&[b"Calling plugin: ", named.name.as_bytes()].concat());
+    let answer = call(named.module.as_mut());
+    if let Some(answer) = &answer {
+        let number = format!(" returned {}:", answer.number_with_flag());
+        let text = answer.text().unwrap_or(b"(null)");
+        log.debug(&[b"Plugin ", named.name.as_bytes(), number.as_bytes(), text].concat());
+    }
+    answer
+}
+
+fn trace_walk(session: &Session, hook: Hook) {
+    let log = &session.connection.log;
+    if log.is_tracing() {
+        log.debug(format!("Calling plugin hook: {}", hook.name()).as_bytes());
+    }
+}
+
+fn refusal(answer: Answer) -> Option<Response> {
+    answer.filter(|answer| !answer.is_ok())
+}
+
+/// A hook's own answer if it refuses, else what became of the bytes it injected, else its answer.
+fn worse(answer: Answer, injected: impl FnOnce() -> Option<Response>) -> Answer {
+    match answer {
+        Some(answer) if !answer.is_ok() => Some(answer),
+        answer => injected().or(answer),
+    }
+}
+
+/// Header bytes of a plugin go where the body will go: to the temporary file, else to the backend,
+/// never to other plugins (HOOK-DATA-6, -7).
+fn deliver_injected(
+    session: &Session,
+    backend: &mut dyn Module,
+    scratch: &mut Option<Scratch>,
+) -> Option<Response> {
+    let bytes = session.take_injected();
+    if bytes.is_empty() {
+        None
+    } else if scratch.is_some() {
+        append(scratch, &bytes)
+    } else if backend.has(Hook::DataBlock) {
+        refusal(backend.data_block(session, &bytes))
+    } else {
+        None
+    }
+}
+
+fn append(scratch: &mut Option<Scratch>, bytes: &[u8]) -> Option<Response> {
+    let written = scratch.as_mut()?.append(bytes);
+    written.is_err().then(Response::internal)
+}
+
+/// The response to MAIL and RCPT, given a plugin's acceptance and the backend's answer (HOOK-RESP-1).
+fn envelope_answer(accepted: Response, backend: Answer, default: &str) -> Response {
+    match backend {
+        Some(answer) if !answer.is_ok() => answer,
+        _ if accepted.text().is_some() => accepted,
+        Some(answer) if answer.text().is_some() => answer,
+        _ => Response::new(250, default),
+    }
+}

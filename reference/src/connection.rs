@@ -1,0 +1,352 @@
+//! Standard input and output: buffered bytes, lines, responses, time limits and byte counts.
+//!
+//! All methods take `&self`: a loaded module may write through the session while a protocol reads.
+
+use std::{
+    cell::{Cell, Ref, RefCell},
+    os::fd::BorrowedFd,
+    time::{Duration, Instant},
+};
+
+use bstr::BString;
+use rustix::{
+    buffer::spare_capacity,
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+};
+
+use crate::{log::Log, response::Response, wire::text};
+
+/// How much is read at once. A whole ordinary message takes few system calls and little memory.
+const READ_SIZE: usize = 64 * 1024;
+
+/// How much is written at once: what a pipe that polls writable takes without blocking (`PIPE_BUF`),
+/// so that the time limits hold on output too (CORE-TIME-2).
+const WRITE_SIZE: usize = 4096;
+
+/// Inactivity allowed without `$TIMEOUT`, in seconds (CORE-TIME-1).
+pub const DEFAULT_TIMEOUT: u64 = 1200;
+
+/// The longest time limit, in seconds: larger values act as this one, a century (CORE-TIME-6).
+pub const LONGEST: u64 = 100 * 366 * 86_400;
+
+/// Why no more bytes come or go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The client closed its sending side.
+    Eof,
+    /// Nothing moved for `$TIMEOUT` seconds (CORE-TIME-2).
+    TimedOut,
+    /// `$SESSION_TIMEOUT` is over (CORE-TIME-7).
+    SessionOver,
+    /// The system refused to read or write.
+    Failed,
+}
+
+/// How responses are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// `NNN-line CRLF … NNN line CRLF` (CORE-RESP-2).
+    Smtp,
+    /// One netstring: a letter and the lines (CORE-RESP-3).
+    Netstring,
+}
+
+/// The bytes that ended a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LineEnd {
+    /// CR LF.
+    Crlf,
+    /// LF alone (SMTP-CMD-1).
+    Lf,
+}
+
+/// A line from the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Line {
+    /// The bytes without their line end.
+    Complete(BString, LineEnd),
+    /// More than the limit; it was read to its end and thrown away (SMTP-CMD-16).
+    TooLong,
+}
+
+/// The client's connection.
+pub struct Connection {
+    /// The log of the program that serves it.
+    pub log: Log,
+    input: BorrowedFd<'static>,
+    output: BorrowedFd<'static>,
+    buffer: RefCell<Buffer>,
+    framing: Cell<Framing>,
+    inactivity: Cell<Duration>,
+    deadline: Cell<Option<Instant>>,
+    bytes_in: Cell<u64>,
+    bytes_out: Cell<u64>,
+}
+
+#[derive(Default)]
+struct Buffer {
+    bytes: Vec<u8>,
+    start: usize,
+}
+
+impl Connection {
+    /// A connection over standard input and output, without a session limit.
+    pub fn new(log: Log) -> Self {
+        Self::over(rustix::stdio::stdin(), rustix::stdio::stdout(), log)
+    }
+
+    /// A connection over two descriptors.
+    pub fn over(input: BorrowedFd<'static>, output: BorrowedFd<'static>, log: Log) -> Self {
+        Self {
+            log,
+            input,
+            output,
+            buffer: RefCell::default(),
+            framing: Cell::new(Framing::Smtp),
+            inactivity: Cell::new(Duration::from_secs(DEFAULT_TIMEOUT)),
+            deadline: Cell::new(None),
+            bytes_in: Cell::new(0),
+            bytes_out: Cell::new(0),
+        }
+    }
+
+    /// The descriptors read from and written to, for a transport that takes their place.
+    pub fn descriptors(&self) -> (BorrowedFd<'static>, BorrowedFd<'static>) {
+        (self.input, self.output)
+    }
+
+    /// How responses are written from now on.
+    pub fn set_framing(&self, framing: Framing) {
+        self.framing.set(framing);
+    }
+
+    /// Limits each wait for the client to `seconds` (CORE-TIME-2).
+    pub fn set_inactivity(&self, seconds: u64) {
+        self.inactivity.set(Duration::from_secs(seconds.min(LONGEST)));
+    }
+
+    /// Ends the session `seconds` from now (CORE-TIME-7).
+    pub fn set_session_limit(&self, seconds: u64) {
+        self.deadline.set(Instant::now().checked_add(Duration::from_secs(seconds.min(LONGEST))));
+    }
+
+    /// Bytes read so far, acted upon or not (CORE-LOG-7).
+    pub fn bytes_in(&self) -> u64 {
+        self.bytes_in.get()
+    }
+
+    /// Bytes written so far.
+    pub fn bytes_out(&self) -> u64 {
+        self.bytes_out.get()
+    }
+
+    /// The bytes read but not yet consumed, never empty: if there are none, waits for more.
+    ///
+    /// # Errors
+    /// There will be none.
+    pub fn fill(&self) -> Result<Ref<'_, [u8]>, End> {
+        let is_empty = self.buffer.borrow().start == self.buffer.borrow().bytes.len();
+        if is_empty {
+            self.read()?;
+        }
+        Ok(Ref::map(self.buffer.borrow(), |buffer| &buffer.bytes[buffer.start..]))
+    }
+
+    /// Takes the first `count` bytes of [`Connection::fill`] away.
+    pub fn consume(&self, count: usize) {
+        let mut buffer = self.buffer.borrow_mut();
+        buffer.start = buffer.bytes.len().min(buffer.start + count);
+    }
+
+    /// One line of at most `max` bytes, its line end not counted. Memory stays within `max` however
+    /// long the line is. A last line without line end is nothing (SMTP-CMD-14).
+    ///
+    /// # Errors
+    /// The input ended before the line did.
+    pub fn read_line(&self, max: usize) -> Result<Line, End> {
+        let mut line = Vec::new();
+        let mut length = 0usize;
+        loop {
+            let bytes = self.fill()?;
+            let end = memchr::memchr(b'\n', &bytes);
+            let part = &bytes[..end.unwrap_or(bytes.len())];
+            // One byte more than the limit, since the last one may be the CR of the line end.
+            let room = (max + 1).saturating_sub(line.len());
+            line.extend_from_slice(&part[..part.len().min(room)]);
+            length = length.saturating_add(part.len());
+            let used = part.len() + usize::from(end.is_some());
+            drop(bytes);
+            self.consume(used);
+            if end.is_some() {
+                return Ok(Self::finish_line(line, length, max));
+            }
+        }
+    }
+
+    fn finish_line(mut line: Vec<u8>, length: usize, max: usize) -> Line {
+        if length > line.len() {
+            return Line::TooLong;
+        }
+        let line_end = if line.last() == Some(&b'\r') { LineEnd::Crlf } else { LineEnd::Lf };
+        if line_end == LineEnd::Crlf {
+            line.pop();
+        }
+        if line.len() > max { Line::TooLong } else { Line::Complete(line.into(), line_end) }
+    }
+
+    /// Sends a response in the framing set, each line of a refusal logged first (CORE-LOG-3).
+    ///
+    /// # Errors
+    /// The client is gone, or takes nothing.
+    pub fn respond(&self, response: &Response) -> Result<(), End> {
+        self.log_refusal(response);
+        self.send(response)
+    }
+
+    /// Logs the lines of a response of 400 or more (CORE-LOG-3).
+    pub fn log_refusal(&self, response: &Response) {
+        if !response.is_ok() {
+            for line in response.lines() {
+                self.log.line(&[format!("{} ", response.number()).as_bytes(), line].concat());
+            }
+        }
+    }
+
+    /// Sends a response without logging it.
+    ///
+    /// # Errors
+    /// The client is gone, or takes nothing.
+    pub fn send(&self, response: &Response) -> Result<(), End> {
+        self.write(&match self.framing.get() {
+            Framing::Smtp => smtp_reply(response),
+            Framing::Netstring => netstring_reply(response),
+        })
+    }
+
+    /// Writes all of `bytes`.
+    ///
+    /// # Errors
+    /// The client is gone, or takes nothing.
+    pub fn write(&self, bytes: &[u8]) -> Result<(), End> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            self.wait(self.output, PollFlags::OUT)?;
+            match rustix::io::write(self.output, &rest[..rest.len().min(WRITE_SIZE)]) {
+                Ok(written) => {
+                    self.bytes_out.set(self.bytes_out.get() + written as u64);
+                    rest = &rest[written..];
+                }
+                Err(Errno::INTR | Errno::AGAIN) => {}
+                Err(_) => return Err(End::Failed),
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&self) -> Result<(), End> {
+        loop {
+            self.wait(self.input, PollFlags::IN)?;
+            let mut buffer = self.buffer.borrow_mut();
+            buffer.start = 0;
+            buffer.bytes.clear();
+            buffer.bytes.reserve_exact(READ_SIZE);
+            match rustix::io::read(self.input, spare_capacity(&mut buffer.bytes)) {
+                Ok(0) => return Err(End::Eof),
+                Ok(count) => {
+                    self.bytes_in.set(self.bytes_in.get() + count as u64);
+                    return Ok(());
+                }
+                Err(Errno::INTR | Errno::AGAIN) => {}
+                Err(_) => return Err(End::Failed),
+            }
+        }
+    }
+
+    /// Waits until `fd` is ready, or has an error that the next call will tell.
+    fn wait(&self, fd: BorrowedFd<'static>, event: PollFlags) -> Result<(), End> {
+        let now = Instant::now();
+        let silent_until = now + self.inactivity.get();
+        let (until, cause) = match self.deadline.get() {
+            Some(deadline) if deadline <= silent_until => (deadline, End::SessionOver),
+            _ => (silent_until, End::TimedOut),
+        };
+        // A busy client must not outlive the session limit either.
+        if until <= now {
+            return Err(cause);
+        }
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let timeout = Timespec::try_from(left).ok();
+            match poll(&mut [PollFd::from_borrowed_fd(fd, event)], timeout.as_ref()) {
+                Ok(0) => return Err(cause),
+                Ok(_) => return Ok(()),
+                Err(Errno::INTR) => {}
+                Err(_) => return Err(End::Failed),
+            }
+        }
+    }
+}
+
+fn smtp_reply(response: &Response) -> Vec<u8> {
+    let number = response.number().to_string();
+    let mut reply = Vec::with_capacity(80);
+    let mut lines = response.lines().peekable();
+    while let Some(line) = lines.next() {
+        reply.extend_from_slice(number.as_bytes());
+        reply.push(if lines.peek().is_some() { b'-' } else { b' ' });
+        reply.extend_from_slice(&text::for_reply(line));
+        reply.extend_from_slice(b"\r\n");
+    }
+    reply
+}
+
+fn netstring_reply(response: &Response) -> Vec<u8> {
+    let letter = match response.number() {
+        500.. => b'D',
+        400..500 => b'Z',
+        _ => b'K',
+    };
+    let text = response.text().unwrap_or_default();
+    let mut reply = format!("{}:", text.len() + 1).into_bytes();
+    reply.push(letter);
+    reply.extend_from_slice(text);
+    reply.push(b',');
+    reply
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finished(bytes: &[u8], max: usize) -> Line {
+        Connection::finish_line(bytes[..bytes.len().min(max + 1)].to_vec(), bytes.len(), max)
+    }
+
+    #[test]
+    fn a_line_end_is_not_counted() {
+        assert_eq!(finished(b"abc\r", 3), Line::Complete("abc".into(), LineEnd::Crlf));
+        assert_eq!(finished(b"abc", 3), Line::Complete("abc".into(), LineEnd::Lf));
+        assert_eq!(finished(b"abcd", 3), Line::TooLong);
+        assert_eq!(finished(b"abcd\r", 3), Line::TooLong);
+    }
+
+    #[test]
+    fn only_one_cr_belongs_to_the_line_end() {
+        assert_eq!(finished(b"a\r\r", 3), Line::Complete("a\r".into(), LineEnd::Crlf));
+    }
+
+    #[test]
+    fn replies_have_a_number_on_each_line() {
+        assert_eq!(smtp_reply(&Response::new(553, "a\n\nb")), b"553-a\r\n553-\r\n553 b\r\n");
+        assert_eq!(smtp_reply(&Response::new(250, "")), b"250 \r\n");
+        assert_eq!(smtp_reply(&Response::new(250, "a\rb\x7f")), b"250 a?b?\r\n");
+    }
+
+    #[test]
+    fn netstring_letters_follow_the_number() {
+        assert_eq!(netstring_reply(&Response::new(250, "ok")), b"3:Kok,");
+        assert_eq!(netstring_reply(&Response::new(455, "not\nnow")), b"8:Znot\nnow,");
+        assert_eq!(netstring_reply(&Response::new(553, "no")), b"3:Dno,");
+    }
+}

@@ -1,0 +1,9 @@
+//! What has a say in what is taken: one file each, named as the plugin (BUILTIN-1).
+
+pub mod accept;
+pub mod accept_recipient;
+pub mod accept_sender;
+pub mod force_file;
+pub mod reject;
+pub mod relayclient;
+pub mod require_auth;

@@ -1,0 +1,77 @@
+//! Our programs by name: what each adds to its arguments, and what they all do at first.
+
+use std::{ffi::OsString, os::unix::ffi::OsStringExt, path::Path};
+
+use bstr::BString;
+
+use crate::{check, driver, process};
+
+/// The plugins of the wrappers for qmail (WRAP-1).
+const QMAIL: &[&str] = &[
+    "check-fqdn",
+    "counters",
+    "mailrules",
+    "relayclient",
+    "cvm-validate",
+    "qmail-validate",
+    "add-received",
+    "patterns",
+];
+
+/// A program that is `mailfront` with words in front of its arguments (WRAP-1).
+struct Program {
+    name: &'static str,
+    leading: &'static [&'static [&'static str]],
+}
+
+const PROGRAMS: &[Program] = &[
+    Program { name: "mailfront", leading: &[] },
+    Program { name: "smtpfront-echo", leading: &[&["smtp", "echo"]] },
+    Program { name: "qmtpfront-echo", leading: &[&["qmtp", "echo"]] },
+    Program { name: "qmqpfront-echo", leading: &[&["qmqp", "echo"]] },
+    Program { name: "smtpfront-qmail", leading: &[&["smtp", "qmail", "cvm-authenticate"], QMAIL] },
+    Program { name: "qmtpfront-qmail", leading: &[&["qmtp", "qmail"], QMAIL] },
+    Program { name: "qmqpfront-qmail", leading: &[&["qmqp", "qmail"], QMAIL] },
+];
+
+/// Runs the program that the file name of the first word names, with the other words as its arguments,
+/// and gives its exit status; nothing if no program of ours is called so.
+pub fn run_as_called(words: impl IntoIterator<Item = OsString>) -> Option<i32> {
+    let mut words = words.into_iter();
+    let called = words.next()?;
+    let name = Path::new(&called).file_name()?;
+    let program = PROGRAMS.iter().find(|program| program.name == name)?;
+    Some(program.run(words))
+}
+
+/// Runs the program `name` with these arguments and gives its exit status; 111 if there is none.
+pub fn run(name: &str, arguments: impl IntoIterator<Item = OsString>) -> i32 {
+    PROGRAMS.iter().find(|program| program.name == name).map_or(111, |program| program.run(arguments))
+}
+
+impl Program {
+    fn run(&self, arguments: impl IntoIterator<Item = OsString>) -> i32 {
+        process::prepare();
+        let leading = self.leading.iter().copied().flatten().map(|word| BString::from(*word));
+        let given = arguments.into_iter().map(|word| BString::from(word.into_vec()));
+        let arguments: Vec<BString> = leading.chain(given).collect();
+        check::run(&arguments).unwrap_or_else(|| driver::serve(&arguments)).0
+    }
+}
+
+/// The `main` of one of our programs.
+///
+/// It is the C runtime's own: Rust's start-up costs more than a short session. What it does for the
+/// standard library is either not needed (`args_os` has its own source) or done in
+/// [`process::prepare`].
+#[macro_export]
+macro_rules! program {
+    ($name:literal) => {
+        // `no_mangle` counts as unsafe; the symbol is the program's only one of that name.
+        #[allow(unsafe_code)]
+        #[unsafe(no_mangle)]
+        extern "C" fn main(_count: i32, _words: *const *const std::ffi::c_char) -> i32 {
+            $crate::programs::run($name, std::env::args_os().skip(1))
+        }
+    };
+}

@@ -1,0 +1,20 @@
+//! Pure codecs: bytes in, values or errors out. No input or output, no session, no panic.
+//!
+//! [`text`] makes foreign bytes fit for a line of ours. Logs, replies and the stored HELO name each
+//! have their own idea of a harmless byte; whatever is not becomes `?`.
+//!
+//! [`command`] splits a command line into verb and argument, and knows which bytes an argument must
+//! not have. Taking the line end off is the connection's work, since it also decides how long a line
+//! may be.
+//!
+//! [`address`] reads the argument of MAIL and RCPT: it finds the address, takes its quoting and its
+//! source route off, and keeps the parameters for the plugins. It is the only address parser, so that
+//! policy and backend cannot disagree about an envelope.
+//!
+//! [`data`] decodes message data piece by piece: it finds the end mark, removes stuffed dots, makes
+//! line ends LF, and tells a message whose end two mail systems could see differently.
+
+pub mod address;
+pub mod command;
+pub mod data;
+pub mod text;
