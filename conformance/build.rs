@@ -5,7 +5,9 @@ use std::{env, path::Path, process::Command};
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    println!("cargo:rerun-if-changed=probe/probe.rs");
+    println!("cargo:rerun-if-changed=../fixtures");
+    println!("cargo:rerun-if-changed=../docs/spec");
+    println!("cargo:rerun-if-changed=probe");
     let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR");
     let rustc = env::var("RUSTC").expect("cargo sets RUSTC");
     let target = env::var("TARGET").expect("cargo sets TARGET");

@@ -37,7 +37,7 @@ enum Verb {
 
 /// Runs the program; gives the exit status. `built` makes the target that the program carries, if
 /// it carries one.
-pub fn main(arguments: impl Iterator<Item = OsString>, built: Option<Built>) -> u8 {
+pub fn main(arguments: impl IntoIterator<Item = OsString>, built: Option<Built>) -> u8 {
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {

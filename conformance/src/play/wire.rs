@@ -21,6 +21,9 @@ const LOOK_FIRST: Duration = Duration::from_micros(1500);
 /// The longest such wait.
 const LOOK_MOST: Duration = Duration::from_millis(20);
 
+/// How long the output of an ended program may stay open.
+const HELD_MOST: Duration = Duration::from_secs(1);
+
 /// How much of a chatty program's output is kept: a guard, far above any case.
 const OUTPUT_MAX: usize = 256 << 20;
 
@@ -145,6 +148,7 @@ impl Wire {
     pub fn pump(&mut self, until: Until) -> io::Result<Stop> {
         let before = self.output.len();
         let mut look = LOOK_FIRST;
+        let mut held = None;
         loop {
             if until == Until::Output && self.output.len() > before {
                 return Ok(Stop::Output);
@@ -160,8 +164,10 @@ impl Wire {
                 return Ok(Stop::Deadline);
             }
             if self.ended {
-                // Whatever it wrote is there already; if nothing is, somebody else holds the other end.
-                if !self.turn(Duration::ZERO)? {
+                // Whatever it wrote is there already, and then the end. If that does not come, somebody
+                // else holds the other end; a program that is being started beside us does so shortly.
+                let held_since = *held.get_or_insert(now);
+                if !self.turn(look)? && held_since.elapsed() > HELD_MOST {
                     return Ok(Stop::Held);
                 }
                 continue;
