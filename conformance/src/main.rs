@@ -4,29 +4,25 @@
 //! the reference's programs it is that program. Its `main` is the C runtime's own, as the
 //! reference's is, so that a play of the built-in reference does not pay for the start of Rust's
 //! runtime.
-#![no_main]
-
-use std::ffi::OsString;
+#![cfg_attr(feature = "reference", no_main)]
 
 /// Entered by the C runtime.
+#[cfg(feature = "reference")]
 // `no_mangle` counts as unsafe; the symbol is the program's only one of that name.
 #[allow(unsafe_code)]
 #[unsafe(no_mangle)]
 extern "C" fn main(_count: i32, _words: *const *const std::ffi::c_char) -> i32 {
-    run(std::env::args_os().collect())
-}
-
-#[cfg(feature = "reference")]
-fn run(words: Vec<OsString>) -> i32 {
-    if let Some(status) = mailfront::programs::run_as_called(words.clone()) {
+    if let Some(status) = mailfront::programs::run_as_called(std::env::args_os()) {
         return status;
     }
-    i32::from(mailfront_conformance::cli::main(words, Some(built_in::target)))
+    // What Rust's runtime would have done: open descriptors 0 to 2, and no death by SIGPIPE.
+    mailfront::process::prepare();
+    i32::from(mailfront_conformance::cli::main(std::env::args_os(), Some(built_in::target)))
 }
 
 #[cfg(not(feature = "reference"))]
-fn run(words: Vec<OsString>) -> i32 {
-    i32::from(mailfront_conformance::cli::main(words, None))
+fn main() -> std::process::ExitCode {
+    std::process::ExitCode::from(mailfront_conformance::cli::main(std::env::args_os(), None))
 }
 
 #[cfg(feature = "reference")]
@@ -41,7 +37,8 @@ mod built_in {
     pub fn target(workshop: &Workshop) -> io::Result<Target> {
         let names: Vec<&str> = mailfront::programs::names().collect();
         let bin = workshop.link_programs(&std::env::current_exe()?, &names)?;
-        let programs = names.iter().map(|name| ((*name).to_string(), bin.join(name).to_string_lossy().into_owned()));
+        let programs =
+            names.iter().map(|name| ((*name).to_string(), bin.join(name).to_string_lossy().into_owned()));
         let mut programs: BTreeMap<String, String> = programs.collect();
         programs.insert("smtp".into(), "mailfront smtp queuedir accept".into());
         Ok(Target {
