@@ -27,29 +27,13 @@ fn main() -> std::process::ExitCode {
 
 #[cfg(feature = "reference")]
 mod built_in {
-    //! The reference as a target: links to this program under the names of the reference's.
+    //! The reference as a target: this program under the names of the reference's.
 
-    use std::{collections::BTreeMap, io};
-
-    use mailfront_conformance::{sandbox::Workshop, target::Target};
+    use mailfront_conformance::{sandbox::Workshop, target};
 
     /// The target `reference`.
-    pub fn target(workshop: &Workshop) -> io::Result<Target> {
-        let names: Vec<&str> = mailfront::programs::names().collect();
-        let bin = workshop.link_programs(&std::env::current_exe()?, &names)?;
-        let programs =
-            names.iter().map(|name| ((*name).to_string(), bin.join(name).to_string_lossy().into_owned()));
-        let mut programs: BTreeMap<String, String> = programs.collect();
-        programs.insert("smtp".into(), "mailfront smtp queuedir accept".into());
-        Ok(Target {
-            name: "reference".into(),
-            title: "the mailfront in this program".into(),
-            programs,
-            features: mailfront::programs::features().map(str::to_string).collect(),
-            modules: None,
-            delivery: Some("queuedir".into()),
-            known: None,
-            pipelining: mailfront_conformance::target::Pipelining::Any,
-        })
+    pub fn target(workshop: &Workshop) -> std::io::Result<target::Target> {
+        let (names, features) = (mailfront::programs::names(), mailfront::programs::features());
+        target::built_in(workshop, &std::env::current_exe()?, names, features)
     }
 }

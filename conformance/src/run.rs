@@ -7,7 +7,7 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use crate::{
@@ -38,6 +38,8 @@ pub struct Run<'a> {
     pub deliveries: &'a [Delivery],
     /// Plays at a time.
     pub jobs: usize,
+    /// The hang guard of one play.
+    pub limit: Duration,
     /// `k/n` for the report.
     pub shard: Option<String>,
     /// Faults known before the run, e.g. cases that cannot be read.
@@ -202,7 +204,7 @@ impl Run<'_> {
             return Ok(Verdict::Skip("needs root to change the user".into()));
         }
         let world = World::new(self.workshop, self.target, &case.front)?;
-        let mut outcome = play::play(case, program, self.target.pipelining, &world, delivery)?;
+        let mut outcome = play::play(case, program, self.target.pipelining, &world, delivery, self.limit)?;
         let judgement = judge(case, &world, &mut outcome);
         let plain = verdict::plain(&judgement, self.level);
         let verdict = match self.known.get(&case.id) {

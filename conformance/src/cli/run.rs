@@ -1,10 +1,12 @@
 //! `run`: play cases against a target and report.
 
+use std::time::Duration;
+
 use super::{Built, Failure, Selection, select};
 use crate::{
     cases::Cases,
     exit::Status,
-    play::Delivery,
+    play::{Delivery, player::LIMIT},
     report::{Report, terminal::Terminal},
     run::Run,
     sandbox::Workshop,
@@ -26,6 +28,9 @@ pub struct Arguments {
     /// Play only in these deliveries.
     #[arg(long, value_name = "NAME", value_parser = delivery, num_args = 1..)]
     delivery: Vec<Delivery>,
+    /// Seconds after which a play counts as hanging.
+    #[arg(long, value_name = "SECONDS", default_value_t = LIMIT.as_secs())]
+    hang_limit: u64,
     /// Plays at a time; by default four for each processor, since most of them wait.
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
@@ -63,6 +68,7 @@ pub fn run(arguments: &Arguments, cases: &Cases, built: Option<Built>) -> Result
         level: arguments.level,
         deliveries: &arguments.delivery,
         jobs: arguments.jobs.unwrap_or(JOBS_PER_PROCESSOR * processors),
+        limit: Duration::from_secs(arguments.hang_limit),
         shard: arguments.selection.shard.map(|(k, n)| format!("{k}/{n}")),
         faults: faults(cases, &known),
         workshop: &workshop,

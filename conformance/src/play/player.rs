@@ -18,7 +18,7 @@ use crate::{
     transcript::{Act, Case, Fact, Step, script},
 };
 
-/// The hang guard of one play. Cases that wait for a time-out of the program say `time:`.
+/// The usual hang guard of one play.
 pub const LIMIT: Duration = Duration::from_secs(20);
 
 /// Plays `case` once.
@@ -31,6 +31,7 @@ pub fn play(
     pipelining: Pipelining,
     world: &World,
     delivery: Delivery,
+    limit: Duration,
 ) -> io::Result<Outcome> {
     let arguments: Vec<String> = case.front.words().iter().skip(1).map(|word| world.fill(word)).collect();
     let started = Instant::now();
@@ -42,7 +43,8 @@ pub fn play(
     let mut player = Player {
         outcome: Outcome { pid: process.pid(), variables, ..Outcome::default() },
         cursor: Cursor::default(),
-        wire: Wire::new(process, delivery, LIMIT),
+        wire: Wire::new(process, delivery, limit),
+        limit,
         // Alternatives and captures are only known once the answers are in.
         careful: steps.iter().any(|s| s.only_if.is_some()) || steps.iter().any(captures),
         steps,
@@ -62,6 +64,7 @@ fn captures(step: &Step) -> bool {
 }
 
 struct Player {
+    limit: Duration,
     steps: Vec<Step>,
     wire: Wire,
     cursor: Cursor,
@@ -203,8 +206,8 @@ impl Player {
         if stop == Stop::Deadline {
             let waited = self.steps.get(self.cursor.step).map(|step| step.line);
             outcome.hang = Some(match waited {
-                Some(line) => format!("no end within {} s; waiting at line {line}", LIMIT.as_secs()),
-                None => format!("no end within {} s after the last step", LIMIT.as_secs()),
+                Some(line) => format!("no end within {} s; waiting at line {line}", self.limit.as_secs()),
+                None => format!("no end within {} s after the last step", self.limit.as_secs()),
             });
         }
         let exit = self.wire.process.reap(!ended)?;

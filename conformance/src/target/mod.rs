@@ -4,10 +4,13 @@ pub mod known;
 
 use std::{
     collections::BTreeMap,
+    io,
     path::{Path, PathBuf},
 };
 
 use serde::Deserialize;
+
+use crate::sandbox::Workshop;
 
 pub use known::{Known, KnownList};
 
@@ -112,6 +115,34 @@ impl Target {
     pub fn lacks<'a>(&self, needed: &'a [String]) -> Vec<&'a str> {
         needed.iter().filter(|n| !self.features.contains(n)).map(String::as_str).collect()
     }
+}
+
+/// The target `reference`: links to `exe`, which acts by the name it is started under.
+///
+/// # Errors
+/// A link cannot be made.
+pub fn built_in<'a>(
+    workshop: &Workshop,
+    exe: &Path,
+    names: impl Iterator<Item = &'a str>,
+    features: impl Iterator<Item = &'a str>,
+) -> io::Result<Target> {
+    let names: Vec<&str> = names.collect();
+    let bin = workshop.link_programs(exe, &names)?;
+    let path = |name: &str| bin.join(name).to_string_lossy().into_owned();
+    let mut programs: BTreeMap<String, String> =
+        names.iter().map(|name| ((*name).into(), path(name))).collect();
+    programs.insert("smtp".into(), "mailfront smtp queuedir accept".into());
+    Ok(Target {
+        name: "reference".into(),
+        title: "the mailfront in this program".into(),
+        programs,
+        features: features.map(str::to_string).collect(),
+        modules: None,
+        delivery: Some("queuedir".into()),
+        known: None,
+        pipelining: Pipelining::Any,
+    })
 }
 
 #[cfg(test)]
