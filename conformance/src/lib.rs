@@ -1,1 +1,21 @@
-//! The conformance suite.
+//! The conformance suite as a library; `mailfront-conformance` is its program.
+//!
+//! Read in this order:
+//!
+//! [`transcript`] is a case as data and as a file. [`target`] is an implementation and what is known
+//! of its faults. [`sandbox`] is the world one play happens in. [`play`] speaks the case to the
+//! target and observes; it never judges. [`judge`] compares and gives a verdict; it never prints.
+//! [`report`] reads the stream of events and nothing else. [`property`] makes cases up and holds them
+//! against models. [`cli`] is one verb, one file.
+
+pub mod cases;
+pub mod cli;
+pub mod evidence;
+pub mod exit;
+pub mod judge;
+pub mod play;
+pub mod report;
+pub mod run;
+pub mod sandbox;
+pub mod target;
+pub mod transcript;

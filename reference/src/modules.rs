@@ -33,6 +33,12 @@ const PLUGINS: Table<dyn Module> = &[
     ("require-auth", || Box::new(plugins::require_auth::RequireAuth)),
 ];
 
+/// The names of all modules built in.
+pub fn built_in_names() -> impl Iterator<Item = &'static str> {
+    let protocols = PROTOCOLS.iter().map(|(name, _)| *name);
+    protocols.chain(BACKENDS.iter().map(|(name, _)| *name)).chain(PLUGINS.iter().map(|(name, _)| *name))
+}
+
 /// The three name spaces of modules (CORE-MOD-3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {

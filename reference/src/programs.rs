@@ -4,7 +4,7 @@ use std::{ffi::OsString, os::unix::ffi::OsStringExt, path::Path};
 
 use bstr::BString;
 
-use crate::{check, driver, process};
+use crate::{check, driver, modules, process};
 
 /// The plugins of the wrappers for qmail (WRAP-1).
 const QMAIL: &[&str] = &[
@@ -33,6 +33,16 @@ const PROGRAMS: &[Program] = &[
     Program { name: "qmtpfront-qmail", leading: &[&["qmtp", "qmail"], QMAIL] },
     Program { name: "qmqpfront-qmail", leading: &[&["qmqp", "qmail"], QMAIL] },
 ];
+
+/// The names of our programs.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    PROGRAMS.iter().map(|program| program.name)
+}
+
+/// What this mailfront has built in: the names of its modules.
+pub fn features() -> impl Iterator<Item = &'static str> {
+    modules::built_in_names()
+}
 
 /// Runs the program that the file name of the first word names, with the other words as its arguments,
 /// and gives its exit status; nothing if no program of ours is called so.

@@ -1,0 +1,25 @@
+//! Builds the probe module and carries on the reference's link settings.
+#![expect(clippy::expect_used, reason = "a build that cannot go on stops with the reason")]
+
+use std::{env, path::Path, process::Command};
+
+fn main() {
+    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=../fixtures");
+    println!("cargo:rerun-if-changed=../docs/spec");
+    println!("cargo:rerun-if-changed=probe");
+    let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR");
+    let rustc = env::var("RUSTC").expect("cargo sets RUSTC");
+    let target = env::var("TARGET").expect("cargo sets TARGET");
+    // One file, no dependencies: the compiler alone makes it, so that the program carries a loadable
+    // module without a second build step for its user.
+    let status = Command::new(rustc)
+        .args(["--edition", "2024", "--crate-type", "cdylib", "--crate-name", "probe", "--target", &target])
+        .args(["-C", "opt-level=s", "-C", "panic=abort", "-C", "strip=symbols"])
+        .arg("-o")
+        .arg(Path::new(&out).join("probe.so"))
+        .arg("probe/probe.rs")
+        .status()
+        .expect("the compiler starts");
+    assert!(status.success(), "the probe module does not compile");
+}

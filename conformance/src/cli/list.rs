@@ -1,0 +1,33 @@
+//! `list`: the cases, one a line.
+
+use super::{Failure, Selection};
+use crate::{cases::Cases, exit::Status, transcript::text::printable};
+
+/// The arguments of `list`.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    selection: Selection,
+    /// Show level, clauses and title, too.
+    #[arg(long, short)]
+    long: bool,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+/// A glob is not understood.
+pub fn list(arguments: &Arguments, cases: &Cases) -> Result<Status, Failure> {
+    let selected = arguments.selection.of(cases)?;
+    for case in &selected {
+        if arguments.long {
+            let front = &case.front;
+            let clauses = front.clauses.join(" ");
+            let title = printable(front.title.as_bytes());
+            anstream::println!("{}  {}  {clauses}  {title}", case.id, front.level);
+        } else {
+            anstream::println!("{}", case.id);
+        }
+    }
+    Ok(if selected.is_empty() { Status::NothingVerified } else { Status::Expected })
+}

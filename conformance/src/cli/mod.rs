@@ -1,0 +1,101 @@
+//! The program: one verb, one file.
+
+mod list;
+mod run;
+mod select;
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::{Parser, Subcommand};
+
+use crate::{cases::Cases, exit::Status};
+
+pub use select::{Built, Selection};
+
+/// Says of any SMTP, QMTP, QMQP or POP3 front end what it does that its contract does not allow.
+#[derive(Debug, Parser)]
+#[command(name = "mailfront-conformance", version, max_term_width = 100, after_help = EXIT_HELP)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+    /// Read the cases below this folder instead of those in the program.
+    #[arg(long, global = true, value_name = "DIR")]
+    cases: Option<PathBuf>,
+}
+
+/// The exit statuses, as `--help` shows them.
+const EXIT_HELP: &str = "Exit status: 0 as expected · 1 an unexpected result · 2 wrong usage · \
+    3 the target could not be started · 4 nothing was verified · 6 an error in the suite or in a case";
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Play cases against a target and report.
+    Run(run::Arguments),
+    /// List cases.
+    List(list::Arguments),
+}
+
+/// Runs the program; gives the exit status. `built` makes the target that the program carries, if
+/// it carries one.
+pub fn main(arguments: impl IntoIterator<Item = OsString>, built: Option<Built>) -> u8 {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { Status::Usage.code() } else { Status::Expected.code() };
+        }
+    };
+    let cases = match &arguments.cases {
+        None => Cases::embedded(),
+        Some(folder) => match Cases::below(folder) {
+            Ok(cases) => cases,
+            Err(error) => return fail(&Failure::usage(format!("--cases {error}"))),
+        },
+    };
+    let result = match arguments.verb {
+        Verb::Run(arguments) => run::run(&arguments, &cases, built),
+        Verb::List(arguments) => list::list(&arguments, &cases),
+    };
+    match result {
+        Ok(status) => status.code(),
+        Err(failure) => fail(&failure),
+    }
+}
+
+/// Why a verb could not do its work.
+#[derive(Debug)]
+pub struct Failure {
+    status: Status,
+    what: String,
+}
+
+impl Failure {
+    /// The command line or an input file is wrong.
+    pub fn usage(what: impl Into<String>) -> Self {
+        Self { status: Status::Usage, what: what.into() }
+    }
+
+    /// The target could not be started.
+    pub fn not_started(what: impl Into<String>) -> Self {
+        Self { status: Status::NotStarted, what: what.into() }
+    }
+
+    /// The suite could not do its part.
+    pub fn suite(what: impl Into<String>) -> Self {
+        Self { status: Status::SuiteError, what: what.into() }
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::suite(error.to_string())
+    }
+}
+
+fn fail(failure: &Failure) -> u8 {
+    anstream::eprintln!(
+        "mailfront-conformance: {}",
+        crate::transcript::text::printable(failure.what.as_bytes())
+    );
+    failure.status.code()
+}

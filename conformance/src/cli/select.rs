@@ -1,0 +1,114 @@
+//! Which cases, which target: the arguments several verbs share.
+
+use std::path::{Path, PathBuf};
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+
+use super::Failure;
+use crate::{
+    cases::{Cases, embedded_beside, embedded_target, embedded_targets},
+    sandbox::Workshop,
+    target::{KnownList, Target},
+    transcript::Case,
+};
+
+/// Makes the target that the program itself carries.
+pub type Built = fn(&Workshop) -> std::io::Result<Target>;
+
+/// The name of that target.
+pub const BUILT_IN: &str = "reference";
+
+/// The selection of cases.
+#[derive(Debug, clap::Args)]
+pub struct Selection {
+    /// Only cases whose id matches one of these globs (`**` crosses folders, `*` does not).
+    #[arg(long, value_name = "GLOB", num_args = 1..)]
+    pub filter: Vec<String>,
+    /// Only part K of N of the selected cases, for several machines.
+    #[arg(long, value_name = "K/N", value_parser = shard)]
+    pub shard: Option<(usize, usize)>,
+}
+
+fn shard(text: &str) -> Result<(usize, usize), String> {
+    let parts = text.split_once('/').and_then(|(k, n)| Some((k.parse().ok()?, n.parse().ok()?)));
+    parts.filter(|(k, n)| (1..=*n).contains(k)).ok_or_else(|| "K/N with 1 ≤ K ≤ N, such as 2/4".into())
+}
+
+impl Selection {
+    /// The selected cases, in order.
+    ///
+    /// # Errors
+    /// A glob is not understood.
+    pub fn of<'a>(&self, cases: &'a Cases) -> Result<Vec<&'a Case>, Failure> {
+        let globs = self.globs()?;
+        let chosen = cases.cases.iter().filter(|case| self.filter.is_empty() || globs.is_match(&case.id));
+        Ok(match self.shard {
+            None => chosen.collect(),
+            Some((k, n)) => {
+                chosen.enumerate().filter(|(i, _)| i % n == k - 1).map(|(_, case)| case).collect()
+            }
+        })
+    }
+
+    fn globs(&self) -> Result<GlobSet, Failure> {
+        let mut set = GlobSetBuilder::new();
+        for filter in &self.filter {
+            let glob = GlobBuilder::new(filter).literal_separator(true).build();
+            set.add(glob.map_err(|e| Failure::usage(format!("--filter {e}")))?);
+        }
+        set.build().map_err(|e| Failure::usage(format!("--filter {e}")))
+    }
+}
+
+/// The target named on the command line and its known failures. `name` is a file, the name of an
+/// embedded target file, or `reference`.
+///
+/// # Errors
+/// There is no such target, its file is wrong, or its program is not there.
+pub fn target(name: &str, workshop: &Workshop, built: Option<Built>) -> Result<(Target, KnownList), Failure> {
+    if name == BUILT_IN {
+        let Some(built) = built else {
+            return Err(Failure::usage("this program was built without the reference; name a --target"));
+        };
+        return Ok((built(workshop)?, KnownList::default()));
+    }
+    let path = Path::new(name);
+    let (target, folder) = match embedded_target(name) {
+        Some(source) => (Target::parse(source).map_err(Failure::usage)?, None),
+        None if path.exists() => (Target::load(path).map_err(Failure::usage)?, path.parent()),
+        None => {
+            let known = embedded_targets().join(", ");
+            return Err(Failure::usage(format!(
+                "target {name}: no such file, and none of {BUILT_IN}, {known}"
+            )));
+        }
+    };
+    let known = match &target.known {
+        None => KnownList::default(),
+        Some(file) => known_list(file, folder)?,
+    };
+    for (role, command) in &target.programs {
+        let program = target.program(role);
+        let there = program.as_ref().is_some_and(|p| p.path.components().count() < 2 || p.path.exists());
+        if !there {
+            return Err(Failure::not_started(format!(
+                "target {}: the program of role {role} is not there: {command}",
+                target.name
+            )));
+        }
+    }
+    Ok((target, known))
+}
+
+fn known_list(file: &Path, folder: Option<&Path>) -> Result<KnownList, Failure> {
+    let (place, source): (PathBuf, String) = match folder {
+        None => (file.into(), embedded_beside(file).map(str::to_string).unwrap_or_default()),
+        Some(folder) => {
+            let place = folder.join(file);
+            let source = std::fs::read_to_string(&place);
+            let source = source.map_err(|e| Failure::usage(format!("{}: {e}", place.display())))?;
+            (place, source)
+        }
+    };
+    KnownList::parse(&source).map_err(|e| Failure::usage(format!("{}: {e}", place.display())))
+}

@@ -1,0 +1,164 @@
+//! What happened in a play, as a person needs it to understand a failure.
+
+use std::fmt::Write as _;
+
+use bstr::ByteSlice as _;
+
+use crate::{
+    play::{Exchange, Outcome},
+    report::event::Evidence,
+    sandbox::World,
+    target::Program,
+    transcript::{
+        Case,
+        front::Setup,
+        text::{escape, escape_short},
+    },
+};
+
+/// Longest line shown of a conversation or a log, in bytes.
+const LINE_MAX: usize = 300;
+/// Most lines shown of a conversation or a log.
+const LINES_MAX: usize = 200;
+
+/// Collects the evidence of one play.
+pub fn collect(case: &Case, program: &Program, world: &World, outcome: &Outcome) -> Evidence {
+    let mut conversation = Vec::new();
+    for exchange in &outcome.exchange {
+        let (mark, bytes) = match exchange {
+            Exchange::Sent(bytes) => ('C', bytes),
+            Exchange::Received(bytes) => ('S', bytes),
+            Exchange::HalfClosed => {
+                conversation.push("-- the client closes its sending side".into());
+                continue;
+            }
+        };
+        for line in bytes.split_inclusive(|b| *b == b'\n') {
+            conversation.push(format!("{mark}: {}", escape_short(line, LINE_MAX)));
+        }
+    }
+    let log = outcome.log.lines().map(|line| escape_short(line, LINE_MAX)).collect();
+    let exit = match (&outcome.hang, outcome.exit) {
+        (Some(hang), _) => hang.clone(),
+        (None, Some(exit)) => exit.to_string(),
+        (None, None) => "none".into(),
+    };
+    Evidence {
+        conversation: shortened(conversation),
+        log: shortened(log),
+        exit,
+        reproduce: reproduce(case, program, world, &outcome.sent),
+    }
+}
+
+fn shortened(mut lines: Vec<String>) -> Vec<String> {
+    if lines.len() > LINES_MAX {
+        let left_out = lines.len() - LINES_MAX;
+        lines.splice(LINES_MAX / 2..LINES_MAX / 2 + left_out, [format!("… {left_out} lines …")]);
+    }
+    lines
+}
+
+/// Most bytes put into the shell line as they are; above, the line says how to get them.
+const INLINE_MAX: usize = 20_000;
+
+/// `printf … | env … program …`, to be run in bash in an empty folder.
+pub fn reproduce(case: &Case, program: &Program, world: &World, sent: &[u8]) -> String {
+    let here = |text: &str| {
+        let folder = world.folder.to_string_lossy();
+        text.replace(&*folder, "$PWD").replace(&*world.temporary.to_string_lossy(), "$PWD")
+    };
+    let mut line = String::new();
+    if world.queue.is_some() {
+        line.push_str("mkdir -p q/tmp q/new; ");
+    }
+    for (path, content) in &case.front.files {
+        if path.ends_with('/') {
+            let _ = write!(line, "mkdir -p {}; ", quote(path));
+        } else {
+            let _ = write!(
+                line,
+                "printf {} > {}; ",
+                printf_text(here(&world.fill(content)).as_bytes()),
+                quote(path)
+            );
+        }
+    }
+    if sent.len() <= INLINE_MAX {
+        let _ = write!(line, "printf {} | ", printf_text(sent));
+    } else {
+        let _ = write!(line, "mailfront-conformance explain {} --input | ", quote(&case.id));
+    }
+    line.push_str("env -i");
+    for (name, value) in &world.environment {
+        let value = if name == "PATH" { "$PATH".into() } else { here(value) };
+        let _ = write!(line, " {name}={}", double_quote(&value));
+    }
+    let words: Vec<String> = program
+        .words
+        .iter()
+        .cloned()
+        .chain(case.front.words().iter().skip(1).map(|word| here(&world.fill(word))))
+        .map(|word| double_quote(&word))
+        .collect();
+    let mut command = format!("{} {}", start(program), words.join(" "));
+    for setup in &world.setups {
+        match setup {
+            Setup::Close(descriptor) => _ = write!(command, " {descriptor}>&-"),
+            Setup::LimitFile(bytes) => command = format!("(ulimit -f {}; {command})", bytes / 512),
+            _ => {}
+        }
+    }
+    let _ = write!(line, " {command}");
+    line
+}
+
+/// How the program is started. One that is a link and acts by its name is started under that name.
+fn start(program: &Program) -> String {
+    let path = program.path.to_string_lossy();
+    match (std::fs::read_link(&program.path), program.path.file_name()) {
+        (Ok(real), Some(name)) => {
+            let script =
+                format!("exec -a {} {} \"$@\"", name.to_string_lossy(), quote(&real.to_string_lossy()));
+            format!("bash -c {} -", quote(&script))
+        }
+        _ => quote(&path),
+    }
+}
+
+/// Bytes as the argument of the shell's `printf`.
+fn printf_text(bytes: &[u8]) -> String {
+    let mut text = String::from("'");
+    for &byte in bytes {
+        match byte {
+            b'\r' => text.push_str("\\r"),
+            b'\n' => text.push_str("\\n"),
+            b'\\' => text.push_str("\\\\"),
+            b'%' => text.push_str("%%"),
+            b'\'' => text.push_str("\\047"),
+            b' '..=b'~' => text.push(char::from(byte)),
+            _ => _ = write!(text, "\\{byte:03o}"),
+        }
+    }
+    text.push('\'');
+    text
+}
+
+fn quote(text: &str) -> String {
+    if text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-+=:,@".contains(&b)) && !text.is_empty() {
+        return text.into();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+/// Quoted so that `$PWD` and `$PATH` still stand for their values.
+fn double_quote(text: &str) -> String {
+    if text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-+=:,@$".contains(&b)) && !text.is_empty() {
+        return text.into();
+    }
+    let escaped: String = escape(text.as_bytes())
+        .chars()
+        .flat_map(|c| if "\"`!".contains(c) { vec!['\\', c] } else { vec![c] })
+        .collect();
+    format!("\"{escaped}\"")
+}

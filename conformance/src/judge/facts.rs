@@ -1,0 +1,262 @@
+//! Checks what is left behind: exit status, log, queue, files, memory, time.
+
+use std::{fs, path::PathBuf};
+
+use bstr::ByteSlice as _;
+
+use super::{Aspect, Finding, Judgement, queue};
+use crate::{
+    play::Outcome,
+    sandbox::World,
+    transcript::{
+        Case, Expectation, Fact,
+        model::{Content, Level},
+        printer, script,
+        text::{Match, Text, Variables},
+    },
+};
+
+/// Checks every expectation of `case`, and that nothing is left in the folders for temporary files.
+pub fn check(case: &Case, world: &World, outcome: &Outcome, judgement: &mut Judgement) {
+    let taken: Vec<&Expectation> = script::expectations(case)
+        .filter(|e| e.only_if.as_ref().is_none_or(|name| outcome.branches.contains(name)))
+        .collect();
+    let (findings, variables) = (&mut judgement.findings, &outcome.variables);
+    let before = findings.len();
+    lines(&taken, outcome, findings);
+    queued(&taken, world, variables, findings, &mut judgement.unobservable);
+    for expectation in &taken {
+        let mut find = |aspect, expected: &str, got: &[u8]| {
+            let level = if expectation.should { Level::Should } else { Level::Must };
+            findings.push(Finding::new(aspect, expectation.line, expected, got).weakened(level));
+        };
+        match &expectation.fact {
+            Fact::Exit(wanted) if outcome.exit.is_some_and(|exit| exit != *wanted) => {
+                let got = outcome.exit.map(|exit| exit.to_string()).unwrap_or_default();
+                find(Aspect::Exit, &wanted.to_string(), got.as_bytes());
+            }
+            Fact::FileAbsent(path) => {
+                if let Some(found) = matching(world, path, variables).first() {
+                    find(Aspect::File, "absent", found.to_string_lossy().as_bytes());
+                }
+            }
+            Fact::File(path, content) => file(world, path, content.as_deref(), variables, &mut find),
+            Fact::Memory(most) => match outcome.peak_memory {
+                Some(used) if used > *most => {
+                    find(Aspect::Memory, &format!("at most {} MB", most >> 20), b"more");
+                }
+                Some(_) => {}
+                None => judgement.unobservable.push("peak memory".into()),
+            },
+            Fact::Time(most) if outcome.duration.as_secs_f64() > to_seconds(*most) => {
+                find(Aspect::Time, &format!("at most {most} s"), b"more");
+            }
+            _ => {}
+        }
+    }
+    for finding in &mut judgement.findings[before..] {
+        finding.level = finding.level.min(case.front.level);
+    }
+    left_over(world, judgement);
+}
+
+#[expect(clippy::cast_precision_loss, reason = "seconds of a case are small numbers")]
+fn to_seconds(seconds: u64) -> f64 {
+    seconds as f64
+}
+
+/// The log, as a whole and by single lines.
+fn lines(taken: &[&Expectation], outcome: &Outcome, findings: &mut Vec<Finding>) {
+    let mut log: Vec<&[u8]> = outcome.log.split_str("\n").collect();
+    if log.last().is_some_and(|last| last.is_empty()) {
+        log.pop();
+    }
+    let mark = format!("[{}]: ", outcome.pid);
+    let texts: Vec<&[u8]> =
+        log.iter().map(|line| line.split_once_str(&mark).map_or(*line, |(_, text)| text)).collect();
+    let mut at = 0;
+    let mut complete = false;
+    for expectation in taken {
+        let level = if expectation.should { Level::Should } else { Level::Must };
+        let mut find = |expected: &str, got: &[u8]| {
+            findings.push(Finding::new(Aspect::Log, expectation.line, expected, got).weakened(level));
+        };
+        match &expectation.fact {
+            Fact::Log(pattern) | Fact::Stderr(pattern) => {
+                let source = if matches!(expectation.fact, Fact::Log(_)) { &texts } else { &log };
+                let got = source.get(at).copied();
+                complete = true;
+                at += 1;
+                match got.map_or(Match::No, |got| pattern.matches(got, &outcome.variables)) {
+                    Match::Yes(_) => {}
+                    Match::Wording => {
+                        let got = got.unwrap_or_default();
+                        findings.push(
+                            Finding::new(Aspect::Log, expectation.line, &printer::pattern(pattern), got)
+                                .weakened(Level::Should),
+                        );
+                    }
+                    Match::No => {
+                        find(&printer::pattern(pattern), got.unwrap_or_default());
+                        // The lines after a wrong one are its consequence.
+                        return;
+                    }
+                }
+            }
+            Fact::LogHas(pattern) => {
+                let there =
+                    texts.iter().any(|t| !matches!(pattern.matches(t, &outcome.variables), Match::No));
+                if !there {
+                    find(&format!("a line {}", printer::pattern(pattern)), &texts.join(&b"\n"[..]));
+                }
+            }
+            Fact::LogLacks(text) => {
+                let unwanted = text.expand(&outcome.variables);
+                if let Some(line) = texts.iter().find(|line| line.contains_str(&unwanted)) {
+                    find(&format!("no line with {}", printer::text(text)), line);
+                }
+            }
+            _ => {}
+        }
+    }
+    if complete && at < texts.len() {
+        findings.push(Finding::new(Aspect::Log, 0, "no more lines", texts[at]));
+    }
+}
+
+/// The captured messages against the `queued:` lines, in any order.
+fn queued(
+    taken: &[&Expectation],
+    world: &World,
+    variables: &Variables,
+    findings: &mut Vec<Finding>,
+    unobservable: &mut Vec<String>,
+) {
+    let wanted: Vec<&&Expectation> =
+        taken.iter().filter(|e| matches!(e.fact, Fact::QueuedNone | Fact::Queued { .. })).collect();
+    let Some(first) = wanted.first() else { return };
+    let Some(folder) = &world.queue else {
+        unobservable.push("captured messages".into());
+        return;
+    };
+    let mut captured = match queue::read(folder) {
+        Ok(captured) => captured,
+        Err(error) => {
+            let got = error.to_string();
+            findings.push(Finding::new(Aspect::Queued, first.line, "readable messages", got.as_bytes()));
+            return;
+        }
+    };
+    for expectation in &wanted {
+        let Fact::Queued { from, to, content } = &expectation.fact else { continue };
+        let (from, to) = (from.expand(variables), to.iter().map(|to| to.expand(variables)));
+        let to: Vec<Vec<u8>> = to.collect();
+        let found = captured.iter().position(|message| {
+            message.from == from
+                && message.to == to
+                && content
+                    .as_ref()
+                    .is_none_or(|content| differs(content, &message.content, variables).is_none())
+        });
+        match found {
+            Some(at) => _ = captured.remove(at),
+            None => {
+                let got: Vec<String> = captured.iter().map(queue::describe).collect();
+                let got = if got.is_empty() { "none".into() } else { got.join(" ; ") };
+                findings.push(Finding {
+                    got,
+                    ..Finding::new(Aspect::Queued, expectation.line, &describe(&from, &to), b"")
+                });
+                return;
+            }
+        }
+    }
+    if let Some(message) = captured.first() {
+        let got = queue::describe(message);
+        findings.push(Finding { got, ..Finding::new(Aspect::Queued, first.line, "no other message", b"") });
+    }
+}
+
+fn describe(from: &[u8], to: &[Vec<u8>]) -> String {
+    use crate::transcript::text::escape;
+    let to: Vec<String> = to.iter().map(|to| format!("<{}>", escape(to))).collect();
+    format!("<{}> -> {}", escape(from), to.join(" "))
+}
+
+/// The first line of `actual` that is not as `wanted`; `None` if all is right.
+fn differs<'a>(wanted: &[Content], actual: &'a [u8], variables: &Variables) -> Option<&'a [u8]> {
+    let mut rest = actual;
+    for line in wanted {
+        let end = if line.newline {
+            rest.find_byte(b'\n')
+        } else {
+            line.text.fixed(variables).map(|f| f.len()).or(Some(rest.len())).filter(|n| *n <= rest.len())
+        };
+        let Some(end) = end else { return Some(rest) };
+        if !matches!(line.text.matches(&rest[..end], variables), Match::Yes(_)) {
+            return Some(&rest[..end]);
+        }
+        rest = &rest[end + usize::from(line.newline)..];
+    }
+    (!rest.is_empty()).then_some(rest)
+}
+
+fn file(
+    world: &World,
+    path: &Text,
+    content: Option<&[Content]>,
+    variables: &Variables,
+    find: &mut impl FnMut(Aspect, &str, &[u8]),
+) {
+    let found = matching(world, path, variables);
+    let [one] = &found[..] else {
+        let got = format!("{} files", found.len());
+        return find(Aspect::File, &format!("one file {}", printer::text(path)), got.as_bytes());
+    };
+    let Some(content) = content else { return };
+    match fs::read(world.folder.join(one)) {
+        Ok(bytes) => {
+            if let Some(wrong) = differs(content, &bytes, variables) {
+                find(Aspect::File, &format!("the content of {}", printer::text(path)), wrong);
+            }
+        }
+        Err(error) => find(Aspect::File, "a readable file", error.to_string().as_bytes()),
+    }
+}
+
+/// The files below the case's folder that match a path or glob, relative to it.
+fn matching(world: &World, path: &Text, variables: &Variables) -> Vec<PathBuf> {
+    let wanted = path.expand(variables).to_str_lossy().into_owned();
+    let Ok(glob) = globset::GlobBuilder::new(&wanted).literal_separator(true).build() else {
+        return Vec::new();
+    };
+    let matcher = glob.compile_matcher();
+    let mut found = Vec::new();
+    let mut folders = vec![PathBuf::new()];
+    while let Some(folder) = folders.pop() {
+        let Ok(entries) = fs::read_dir(world.folder.join(&folder)) else { continue };
+        for entry in entries.flatten() {
+            let relative = folder.join(entry.file_name());
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                folders.push(relative);
+            } else if matcher.is_match(&relative) {
+                found.push(relative);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Nothing may be left in the folder for temporary files nor in the queue's `tmp`.
+fn left_over(world: &World, judgement: &mut Judgement) {
+    let queue_tmp = world.queue.as_ref().map(|queue| queue.join("tmp"));
+    for folder in [Some(world.temporary.clone()), queue_tmp].into_iter().flatten() {
+        if let Some(entry) = fs::read_dir(&folder).ok().and_then(|mut entries| entries.next()?.ok()) {
+            let inside = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let kind = if entry.path().is_dir() { "a folder" } else { "a file" };
+            let got = format!("{kind} in {inside}");
+            judgement.findings.push(Finding::new(Aspect::Left, 0, "nothing is left behind", got.as_bytes()));
+        }
+    }
+}

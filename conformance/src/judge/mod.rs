@@ -1,0 +1,124 @@
+//! Compares what was seen with what a case demands. Never prints.
+//!
+//! [`finding`] is one departure, [`queue`] reads captured messages, [`custody`] balances messages
+//! acknowledged against messages captured, [`facts`] checks what is left behind, [`verdict`] turns
+//! findings and known failures into a verdict.
+
+pub mod custody;
+pub mod facts;
+pub mod finding;
+pub mod queue;
+pub mod verdict;
+
+pub use finding::{Aspect, Finding};
+pub use verdict::Verdict;
+
+use crate::{
+    play::{
+        Outcome,
+        stream::{Cursor, Seen},
+    },
+    sandbox::World,
+    transcript::{
+        Act, Case, Step,
+        model::{Exit, Level},
+        printer, script,
+    },
+};
+
+/// What a play showed: its departures in the order of weight, and what could not be seen.
+#[derive(Debug, Default)]
+pub struct Judgement {
+    /// The departures; empty is a pass.
+    pub findings: Vec<Finding>,
+    /// Demands that this target gives no way to check.
+    pub unobservable: Vec<String>,
+    /// The named alternatives seen.
+    pub variants: Vec<String>,
+}
+
+/// Judges one play.
+pub fn judge(case: &Case, world: &World, outcome: &mut Outcome) -> Judgement {
+    let mut judgement = Judgement { variants: outcome.branches.clone(), ..Judgement::default() };
+    let mut find = |finding: Finding| judgement.findings.push(finding.at_most(case.front.level));
+    ending(case, outcome, &mut find);
+    conversation(case, outcome, &mut find);
+    facts::check(case, world, outcome, &mut judgement);
+    if judgement.unobservable.is_empty() || world.queue.is_some() {
+        custody::check(case, world, outcome, &mut judgement);
+    }
+    for finding in &mut judgement.findings {
+        finding.make_comparable(world, outcome.pid);
+    }
+    // The first of the strongest is what known failures are compared with.
+    judgement.findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
+    judgement
+}
+
+/// Hang, crash and leak.
+fn ending(case: &Case, outcome: &Outcome, find: &mut impl FnMut(Finding)) {
+    if let Some(hang) = &outcome.hang {
+        find(Finding::new(Aspect::Hang, 0, "the session ends", hang.as_bytes()));
+    }
+    let expects_signal =
+        script::expectations(case).any(|e| matches!(e.fact, crate::transcript::Fact::Exit(Exit::Signal(_))));
+    if let Some(Exit::Signal(signal)) = outcome.exit
+        && !outcome.signalled
+        && !expects_signal
+    {
+        find(Finding::new(Aspect::Crash, 0, "no death by a signal", format!("signal {signal}").as_bytes()));
+    }
+    if let Some(leak) = &outcome.leak {
+        find(Finding::new(Aspect::Leak, 0, "nothing is left running", leak.as_bytes()));
+    }
+}
+
+/// The output, part by part. After the first wrong part the rest is its consequence.
+fn conversation(case: &Case, outcome: &mut Outcome, find: &mut impl FnMut(Finding)) {
+    let steps = script::steps(case);
+    let mut cursor = Cursor::default();
+    let mut broken = outcome.hang.is_some();
+    if !broken || !outcome.output.is_empty() {
+        let all = cursor.advance(&steps, steps.len(), &outcome.output, true, &mut outcome.variables);
+        for found in all {
+            let step = &steps[found.step];
+            let level = if step.should { Level::Should } else { Level::Must };
+            match found.seen {
+                Seen::Right => {}
+                Seen::OtherWording(got) => {
+                    find(
+                        Finding::new(Aspect::Answer, step.line, &expected(step), &got)
+                            .weakened(Level::Should),
+                    );
+                }
+                Seen::Wrong(got) => {
+                    find(Finding::new(Aspect::Answer, step.line, &expected(step), &got).weakened(level));
+                    if !step.should {
+                        broken = true;
+                        break;
+                    }
+                }
+            }
+        }
+    }
+    outcome.branches = cursor.branches;
+    if !broken && cursor.at < outcome.output.len() {
+        let line = steps.last().map_or(0, |step| step.line);
+        find(Finding::new(Aspect::Answer, line, "nothing more", &outcome.output[cursor.at..]));
+    }
+    if !broken {
+        for (line, said) in &outcome.noise {
+            find(Finding::new(Aspect::Answer, *line, "silence", said));
+        }
+        for line in &outcome.still_open {
+            find(Finding::new(Aspect::Answer, *line, "eof", b"still open"));
+        }
+    }
+}
+
+fn expected(step: &Step) -> String {
+    match &step.act {
+        Act::Line(p) | Act::Raw(p) | Act::Unordered(p) | Act::Alternative(_, p) => printer::pattern(p),
+        _ => String::new(),
+    }
+}

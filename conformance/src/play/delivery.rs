@@ -1,0 +1,129 @@
+//! The ways in which the same dialogue is carried to the program.
+
+use crate::{
+    target::Pipelining,
+    transcript::{Act, Step, text::Variables},
+};
+
+/// How the client's bytes reach the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Delivery {
+    /// Every answer is awaited, over a pipe.
+    Lockstep,
+    /// As much as can be sent is sent in one piece, over a pipe.
+    Burst,
+    /// As lockstep, byte by byte.
+    Drip,
+    /// As burst, cut inside CRLF and around the dot of a dot line.
+    Split,
+    /// Lockstep over a TCP connection.
+    Tcp,
+    /// Burst over a TCP connection.
+    TcpBurst,
+}
+
+/// Longest piece of a packet pipe: a reader with a smaller buffer would lose the rest of it.
+const PACKET_MAX: usize = 512;
+
+/// Bytes at the beginning and end of one step that `drip` sends one by one; between them it sends
+/// packets, so that a message of megabytes stays playable.
+const DRIP_EDGE: usize = 768;
+
+impl Delivery {
+    /// All of them, in the order of reports.
+    pub const ALL: [Self; 6] =
+        [Self::Lockstep, Self::Burst, Self::Drip, Self::Split, Self::Tcp, Self::TcpBurst];
+
+    /// The name in cases, reports and known failures.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lockstep => "lockstep",
+            Self::Burst => "burst",
+            Self::Drip => "drip",
+            Self::Split => "split",
+            Self::Tcp => "tcp",
+            Self::TcpBurst => "tcp-burst",
+        }
+    }
+
+    /// The delivery of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|delivery| delivery.name() == name)
+    }
+
+    /// Whether the program's input and output is a TCP connection.
+    pub fn over_tcp(self) -> bool {
+        matches!(self, Self::Tcp | Self::TcpBurst)
+    }
+
+    /// Whether each write must reach the reader as a piece of its own.
+    pub fn in_packets(self) -> bool {
+        matches!(self, Self::Drip | Self::Split)
+    }
+
+    /// Whether each answer is awaited before the next step.
+    pub fn awaits_answers(self) -> bool {
+        matches!(self, Self::Lockstep | Self::Drip | Self::Tcp)
+    }
+
+    /// `bytes` cut into the pieces they are written in.
+    pub fn cut(self, bytes: &[u8]) -> Vec<&[u8]> {
+        match self {
+            Self::Drip => {
+                let edge = DRIP_EDGE.min(bytes.len());
+                let (head, rest) = bytes.split_at(edge);
+                let (middle, tail) = rest.split_at(rest.len().saturating_sub(edge));
+                head.chunks(1).chain(middle.chunks(PACKET_MAX)).chain(tail.chunks(1)).collect()
+            }
+            Self::Split => {
+                let mut pieces = Vec::new();
+                let mut start = 0;
+                for end in memchr::memchr2_iter(b'\r', b'.', bytes).map(|at| at + 1).chain([bytes.len()]) {
+                    if end == start {
+                        continue;
+                    }
+                    let dot_inside = bytes[end - 1] == b'.' && end >= 2 && bytes[end - 2] != b'\n';
+                    if !(dot_inside && end < bytes.len()) {
+                        pieces.extend(bytes[start..end].chunks(PACKET_MAX));
+                        start = end;
+                    }
+                }
+                pieces
+            }
+            _ => vec![bytes],
+        }
+    }
+}
+
+impl std::fmt::Display for Delivery {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Whether the client must see the answer to `step` before it may send on.
+pub fn is_synchronisation_point(step: &Step, pipelining: Pipelining, variables: &Variables) -> bool {
+    let (Act::Send(text) | Act::SendRaw(text)) = &step.act else { return false };
+    if pipelining == Pipelining::Any {
+        return false;
+    }
+    let bytes = text.expand(variables);
+    let verb: Vec<u8> =
+        bytes.iter().take_while(|b| b.is_ascii_alphabetic()).map(u8::to_ascii_uppercase).collect();
+    matches!(&verb[..], b"EHLO" | b"HELO" | b"STARTTLS" | b"AUTH" | b"DATA" | b"QUIT") || bytes == b"."
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cutting_keeps_every_byte() {
+        let bytes: Vec<u8> = b"DATA\r\n.\r\n..x\r\na.b\r\r\n".repeat(200);
+        for delivery in Delivery::ALL {
+            assert_eq!(delivery.cut(&bytes).concat(), bytes, "{delivery}");
+            assert!(delivery.cut(b"").iter().all(|piece| piece.is_empty()), "{delivery}");
+        }
+        assert_eq!(Delivery::Split.cut(b"a.b\r\n.\r\n"), [&b"a.b\r"[..], b"\n.", b"\r", b"\n"]);
+    }
+}

@@ -1,0 +1,234 @@
+//! Walks through the steps of a case.
+
+use std::{
+    io,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Delivery, Outcome,
+    delivery::is_synchronisation_point,
+    process::Process,
+    stream::{Cursor, is_taken},
+    wire::{Stop, Until, Wire},
+};
+use crate::{
+    sandbox::World,
+    target::{Pipelining, Program},
+    transcript::{Act, Case, Fact, Step, script},
+};
+
+/// The usual hang guard of one play.
+pub const LIMIT: Duration = Duration::from_secs(20);
+
+/// Plays `case` once.
+///
+/// # Errors
+/// The suite itself could not do its part: the program could not be started or a system call failed.
+pub fn play(
+    case: &Case,
+    program: &Program,
+    pipelining: Pipelining,
+    world: &World,
+    delivery: Delivery,
+    limit: Duration,
+) -> io::Result<Outcome> {
+    let arguments: Vec<String> = case.front.words().iter().skip(1).map(|word| world.fill(word)).collect();
+    let started = Instant::now();
+    let process = Process::start(program, &arguments, world, delivery)?;
+    let mut variables = world.variables.clone();
+    variables.insert("PID".into(), process.pid().to_string().into_bytes());
+    let steps = script::steps(case);
+    let watches_memory = script::expectations(case).any(|e| matches!(e.fact, Fact::Memory(_)));
+    let mut player = Player {
+        outcome: Outcome { pid: process.pid(), variables, ..Outcome::default() },
+        cursor: Cursor::default(),
+        wire: Wire::new(process, delivery, limit),
+        limit,
+        // Alternatives and captures are only known once the answers are in.
+        careful: steps.iter().any(|s| s.only_if.is_some()) || steps.iter().any(captures),
+        steps,
+        pipelining,
+        delivery,
+        watches_memory,
+    };
+    player.walk()?;
+    player.finish(started)
+}
+
+fn captures(step: &Step) -> bool {
+    match &step.act {
+        Act::Line(p) | Act::Raw(p) | Act::Unordered(p) | Act::Alternative(_, p) => p.captures(),
+        _ => false,
+    }
+}
+
+struct Player {
+    limit: Duration,
+    steps: Vec<Step>,
+    wire: Wire,
+    cursor: Cursor,
+    outcome: Outcome,
+    pipelining: Pipelining,
+    delivery: Delivery,
+    careful: bool,
+    watches_memory: bool,
+}
+
+impl Player {
+    fn walk(&mut self) -> io::Result<()> {
+        let mut behind_a_point = false;
+        for at in 0..self.steps.len() {
+            let step = self.steps[at].clone();
+            let sends = matches!(step.act, Act::Send(_) | Act::SendRaw(_));
+            if sends && (self.delivery.awaits_answers() || self.careful || behind_a_point) {
+                self.await_answers(at)?;
+            }
+            if !is_taken(&step, &self.cursor.branches) {
+                continue;
+            }
+            behind_a_point = match &step.act {
+                Act::Send(text) | Act::SendRaw(text) => {
+                    let mut bytes = text.expand(&self.outcome.variables);
+                    let point = is_synchronisation_point(&step, self.pipelining, &self.outcome.variables);
+                    if matches!(step.act, Act::Send(_)) {
+                        bytes.extend_from_slice(b"\r\n");
+                    }
+                    self.wire.send(&bytes);
+                    point
+                }
+                _ => {
+                    self.control(at, &step)?;
+                    false
+                }
+            };
+            if self.wire.ended && self.wire.closed {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until the expectations before step `end` are accounted for, or nothing more will come.
+    fn await_answers(&mut self, end: usize) -> io::Result<()> {
+        loop {
+            let (output, variables) = (&self.wire.output, &mut self.outcome.variables);
+            self.cursor.advance(&self.steps, end, output, self.wire.closed, variables);
+            if self.cursor.step >= end {
+                return Ok(());
+            }
+            match self.wire.pump(Until::Output)? {
+                Stop::Output => {}
+                Stop::Deadline => return Ok(()),
+                Stop::Silence | Stop::Closed | Stop::Ended | Stop::Held => {
+                    let (output, variables) = (&self.wire.output, &mut self.outcome.variables);
+                    self.cursor.advance(&self.steps, end, output, self.wire.closed, variables);
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn control(&mut self, at: usize, step: &Step) -> io::Result<()> {
+        match &step.act {
+            Act::Silence => {
+                self.await_answers(at)?;
+                self.settle()?;
+                if self.wire.output.len() > self.cursor.at && self.cursor.step >= at {
+                    self.outcome.noise.push((step.line, self.wire.output[self.cursor.at..].to_vec()));
+                }
+            }
+            Act::Boundary => self.settle()?,
+            Act::Eof => {
+                self.await_answers(at)?;
+                if self.wire.pump(Until::Close)? != Stop::Closed {
+                    self.outcome.still_open.push(step.line);
+                }
+            }
+            Act::HalfClose => {
+                self.settle()?;
+                self.note_memory();
+                self.wire.half_close();
+            }
+            Act::StopReading => {
+                self.await_answers(at)?;
+                self.wire.stop_reading();
+            }
+            Act::Abort => {
+                self.await_answers(at)?;
+                self.settle()?;
+                self.wire.half_close();
+                self.wire.stop_reading();
+            }
+            Act::Signal(name) => {
+                self.await_answers(at)?;
+                self.settle()?;
+                self.wire.process.signal(name)?;
+                self.outcome.signalled = true;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Everything sent is read and the program waits, or is gone.
+    fn settle(&mut self) -> io::Result<()> {
+        self.wire.pump(Until::Silence).map(|_| ())
+    }
+
+    fn note_memory(&mut self) {
+        if self.watches_memory {
+            self.outcome.peak_memory = self.outcome.peak_memory.max(self.wire.process.peak_memory());
+        }
+    }
+
+    fn finish(mut self, started: Instant) -> io::Result<Outcome> {
+        if self.wire.process.tx.is_some() {
+            if self.delivery.awaits_answers() {
+                let end = self.steps.len();
+                self.await_answers(end)?;
+            }
+            if self.watches_memory {
+                self.settle()?;
+                self.note_memory();
+            }
+            // Queued bytes go out first; a program that has stopped reading takes no more.
+            while !self.wire.is_drained() {
+                if self.wire.pump_once()? == Stop::Deadline {
+                    break;
+                }
+            }
+            self.wire.half_close();
+        }
+        let stop = self.wire.pump(Until::End)?;
+        let mut outcome = self.outcome;
+        let ended = self.wire.ended;
+        if stop == Stop::Deadline {
+            let waited = self.steps.get(self.cursor.step).map(|step| step.line);
+            outcome.hang = Some(match waited {
+                Some(line) => format!("no end within {} s; waiting at line {line}", self.limit.as_secs()),
+                None => format!("no end within {} s after the last step", self.limit.as_secs()),
+            });
+        }
+        let exit = self.wire.process.reap(!ended)?;
+        outcome.duration = started.elapsed();
+        outcome.exit = ended.then_some(exit);
+        if stop == Stop::Held {
+            outcome.leak = Some("something holds its output or standard error open after its exit".into());
+        }
+        if self.wire.process.left_group() {
+            outcome.leak = Some("processes of its group are left behind".into());
+            self.wire.process.end_group();
+        }
+        outcome.output = self.wire.output;
+        outcome.log = self.wire.log;
+        outcome.sent = self.wire.sent;
+        outcome.exchange = self.wire.exchange;
+        outcome.branches = self.cursor.branches;
+        let counts = [("SENT", outcome.sent.len()), ("RECEIVED", outcome.output.len())];
+        for (name, count) in counts {
+            outcome.variables.insert(name.into(), count.to_string().into_bytes());
+        }
+        Ok(outcome)
+    }
+}

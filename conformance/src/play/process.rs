@@ -1,0 +1,234 @@
+//! Starts the program under test and watches it.
+
+use std::{
+    fs::File,
+    io,
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::process::{CommandExt as _, ExitStatusExt as _},
+    },
+    process::{Child, Command, Stdio},
+};
+
+use rustix::{
+    fs::OFlags,
+    pipe::{PipeFlags, pipe_with},
+    process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, test_kill_process_group},
+};
+
+use super::Delivery;
+use crate::{
+    sandbox::World,
+    target::Program,
+    transcript::{front::Setup, model::Exit},
+};
+
+/// A started program and our ends of its connection.
+pub struct Process {
+    child: Child,
+    /// Readable when the process has ended.
+    pub pidfd: OwnedFd,
+    /// Where we write.
+    pub tx: Option<OwnedFd>,
+    /// Where we read.
+    pub rx: Option<OwnedFd>,
+    /// Its standard error.
+    pub err: Option<OwnedFd>,
+    /// The server's end of the connection or the reading end of its pipe, to see what it has not
+    /// read yet. On a TCP connection it keeps the server's side open and must be dropped at its exit.
+    pub unread: Option<OwnedFd>,
+}
+
+/// Slots of a packet pipe: one for each packet in flight.
+const PACKET_PIPE_BYTES: usize = 1 << 20;
+
+impl Process {
+    /// Starts `program` with `arguments` in `world`.
+    ///
+    /// # Errors
+    /// The program cannot be started.
+    pub fn start(
+        program: &Program,
+        arguments: &[String],
+        world: &World,
+        delivery: Delivery,
+    ) -> io::Result<Self> {
+        let mut command = command(program, arguments, world)?;
+        let (tx, rx, unread);
+        if delivery.over_tcp() {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+            let client = TcpStream::connect(listener.local_addr()?)?;
+            let (server, _) = listener.accept()?;
+            client.set_nodelay(true)?;
+            server.set_nodelay(true)?;
+            client.set_nonblocking(true)?;
+            let server: OwnedFd = server.into();
+            command.stdin(Stdio::from(server.try_clone()?)).stdout(Stdio::from(server.try_clone()?));
+            rx = OwnedFd::from(client.try_clone()?);
+            tx = OwnedFd::from(client);
+            unread = Some(server);
+        } else {
+            let flags = if delivery.in_packets() { PipeFlags::DIRECT } else { PipeFlags::empty() };
+            let (server_in, client_out) = pipe_with(flags | PipeFlags::CLOEXEC)?;
+            if delivery.in_packets() {
+                // Without the larger pipe it is only slower.
+                let _ = rustix::pipe::fcntl_setpipe_size(&client_out, PACKET_PIPE_BYTES);
+            }
+            let (client_in, server_out) = pipe_with(PipeFlags::CLOEXEC)?;
+            set_nonblocking(&client_out)?;
+            set_nonblocking(&client_in)?;
+            command.stdin(Stdio::from(server_in)).stdout(Stdio::from(server_out));
+            (tx, rx, unread) = (client_out, client_in, None);
+        }
+        let (err, server_err) = pipe_with(PipeFlags::CLOEXEC)?;
+        set_nonblocking(&err)?;
+        command.stderr(Stdio::from(server_err));
+        let child = command.spawn()?;
+        drop(command);
+        let pid = Pid::from_child(&child);
+        let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
+        Ok(Self { child, pidfd, tx: Some(tx), rx: Some(rx), err: Some(err), unread })
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// How many bytes it has been sent and not read yet.
+    fn unread_bytes(&self) -> u64 {
+        let end = self.unread.as_ref().or(self.tx.as_ref());
+        end.map_or(0, |fd| rustix::io::ioctl_fionread(fd).unwrap_or(0))
+    }
+
+    /// Whether it has read everything and is blocked in a call that waits for input.
+    pub fn is_silent(&self) -> bool {
+        if self.unread_bytes() > 0 {
+            return false;
+        }
+        let proc = |file: &str| std::fs::read_to_string(format!("/proc/{}/{file}", self.pid()));
+        let sleeping =
+            proc("stat").is_ok_and(|stat| stat.rsplit(") ").next().is_some_and(|s| s.starts_with('S')));
+        sleeping
+            && match proc("syscall") {
+                Ok(call) => waits_for_input(&call),
+                // Not allowed to look: sleeping with nothing to read has to do.
+                Err(_) => true,
+            }
+    }
+
+    /// Its peak resident memory so far, in bytes.
+    pub fn peak_memory(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kib| kib << 10)
+    }
+
+    /// Sends it a signal by name.
+    ///
+    /// # Errors
+    /// The name is not known, or the process is gone.
+    pub fn signal(&self, name: &str) -> io::Result<()> {
+        let signal = match name {
+            "TERM" => Signal::TERM,
+            "INT" => Signal::INT,
+            "HUP" => Signal::HUP,
+            "KILL" => Signal::KILL,
+            "ALRM" => Signal::ALARM,
+            _ => return Err(io::Error::other(format!("signal {name} is not known"))),
+        };
+        Ok(rustix::process::pidfd_send_signal(&self.pidfd, signal)?)
+    }
+
+    /// Collects its exit status; it has ended or is ended now.
+    pub fn reap(&mut self, kill: bool) -> io::Result<Exit> {
+        if kill {
+            self.end_group();
+        }
+        let status = self.child.wait()?;
+        Ok(match (status.code(), status.signal()) {
+            (Some(code), _) => Exit::Status(code),
+            (None, signal) => Exit::Signal(signal.unwrap_or(0)),
+        })
+    }
+
+    /// Whether processes of its group are still there. Asked after [`Process::reap`].
+    pub fn left_group(&self) -> bool {
+        test_kill_process_group(Pid::from_child(&self.child)).is_ok()
+    }
+
+    /// Kills what is left of its group.
+    pub fn end_group(&self) {
+        let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
+    }
+}
+
+/// Whether a line of `/proc/PID/syscall` is a call that waits for input: read of descriptor 0, or a
+/// wait for descriptors. Only x86-64 and the generic table of newer machines are known.
+fn waits_for_input(call: &str) -> bool {
+    let mut words = call.split_whitespace();
+    let number = words.next().unwrap_or_default();
+    let first = words.next().unwrap_or_default();
+    if cfg!(target_arch = "x86_64") {
+        match number {
+            // read, readv, recvfrom
+            "0" | "19" | "45" => first == "0x0",
+            // poll, select, epoll_wait, pselect6, ppoll, epoll_pwait
+            "7" | "23" | "232" | "270" | "271" | "281" => true,
+            _ => false,
+        }
+    } else {
+        match number {
+            "63" | "65" | "207" => first == "0x0",
+            "22" | "72" | "73" => true,
+            _ => false,
+        }
+    }
+}
+
+fn set_nonblocking(fd: &impl AsFd) -> io::Result<()> {
+    let flags = rustix::fs::fcntl_getfl(fd)?;
+    Ok(rustix::fs::fcntl_setfl(fd, flags | OFlags::NONBLOCK)?)
+}
+
+/// The command, through a shell where descriptors are closed or limits set.
+fn command(program: &Program, arguments: &[String], world: &World) -> io::Result<Command> {
+    let mut script = String::new();
+    let mut user = None;
+    let mut closes = String::new();
+    for setup in &world.setups {
+        match setup {
+            Setup::Close(descriptor) => closes.push_str(&format!(" {descriptor}>&-")),
+            Setup::LimitFile(bytes) => {
+                script.push_str(&format!("trap '' XFSZ; ulimit -f {}; ", bytes / 512));
+            }
+            Setup::User(name) => user = Some(user_ids(name)?),
+            Setup::Mode(..) | Setup::Link(..) | Setup::Fill(..) => {}
+        }
+    }
+    let mut command;
+    if script.is_empty() && closes.is_empty() {
+        command = Command::new(&program.path);
+    } else {
+        command = Command::new("/bin/sh");
+        command.arg("-c").arg(format!("{script}exec \"$0\" \"$@\"{closes}")).arg(&program.path);
+    }
+    command.args(&program.words).args(arguments);
+    command.env_clear().envs(&world.environment).current_dir(&world.folder).process_group(0);
+    if let Some((uid, gid)) = user {
+        command.uid(uid).gid(gid);
+    }
+    Ok(command)
+}
+
+fn user_ids(name: &str) -> io::Result<(u32, u32)> {
+    let passwd = io::read_to_string(File::open("/etc/passwd")?)?;
+    let line = passwd.lines().find(|line| line.split(':').next() == Some(name));
+    let mut fields = line.into_iter().flat_map(|line| line.split(':').skip(2));
+    let mut number = || fields.next().and_then(|field| field.parse().ok());
+    match (number(), number()) {
+        (Some(uid), Some(gid)) => Ok((uid, gid)),
+        _ => Err(io::Error::other(format!("there is no user {name}"))),
+    }
+}

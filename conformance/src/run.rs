@@ -1,0 +1,299 @@
+//! Plays a selection of cases against a target, in parallel, and sends events.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use crate::{
+    evidence,
+    exit::Status,
+    judge::{Verdict, judge, verdict},
+    play::{self, Delivery},
+    report::{
+        Event, Report,
+        event::{CaseResult, Departure, Play, Summary},
+    },
+    sandbox::{Workshop, World},
+    target::{KnownList, Program, Target},
+    transcript::{Case, Front, model::Level, printer},
+};
+
+/// What is run, and how.
+pub struct Run<'a> {
+    /// The selected cases.
+    pub cases: &'a [Case],
+    /// The implementation.
+    pub target: &'a Target,
+    /// Its known failures.
+    pub known: &'a KnownList,
+    /// Findings below this level do not count.
+    pub level: Level,
+    /// Deliveries played, if not all.
+    pub deliveries: &'a [Delivery],
+    /// Plays at a time.
+    pub jobs: usize,
+    /// The hang guard of one play.
+    pub limit: Duration,
+    /// `k/n` for the report.
+    pub shard: Option<String>,
+    /// Faults known before the run, e.g. cases that cannot be read.
+    pub faults: Vec<String>,
+    /// The folder the plays happen in.
+    pub workshop: &'a Workshop,
+}
+
+/// One play to be done.
+struct Unit<'a> {
+    case: &'a Case,
+    delivery: Delivery,
+}
+
+/// What each delivery came to.
+type Deliveries = Vec<(Delivery, Verdict)>;
+
+/// Case that the others of its folder build on.
+const PREREQUISITE: &str = "alive";
+
+impl Run<'_> {
+    /// Runs everything; each event goes to all `reports`.
+    ///
+    /// # Errors
+    /// A report cannot be written.
+    pub fn go(&self, reports: &mut [Box<dyn Report>]) -> io::Result<Summary> {
+        let started = Instant::now();
+        let units: Vec<Unit<'_>> = self.cases.iter().flat_map(|case| self.units(case)).collect();
+        send(
+            reports,
+            &Event::RunStart {
+                suite: env!("CARGO_PKG_VERSION").into(),
+                target: self.target.name.clone(),
+                title: self.target.title.clone(),
+                cases: self.cases.len(),
+                plays: units.len(),
+                shard: self.shard.clone(),
+            },
+        )?;
+        let (first, rest): (Vec<_>, Vec<_>) = units.into_iter().partition(|unit| is_prerequisite(unit.case));
+        let mut results =
+            Results { run: self, reports, verdicts: BTreeMap::new(), dead: Vec::new(), error: None };
+        let mut plays = 0;
+        for units in [first, rest] {
+            let mut units = units;
+            // What waits for a time-out starts first, so that nobody waits for it at the end.
+            units.sort_by_key(|unit| !unit.case.front.env.keys().any(|name| name.contains("TIMEOUT")));
+            plays += units.len();
+            results = self.phase(&units, results);
+        }
+        for case in self.cases.iter().filter(|case| self.units(case).is_empty()) {
+            let skip = Verdict::Skip("no delivery of this run".into());
+            results.conclude(case, vec![(Delivery::Lockstep, skip)]);
+        }
+        if let Some(error) = results.error {
+            return Err(error);
+        }
+        let mut summary = Summary { verdicts: results.verdicts, plays, ..Summary::default() };
+        summary.faults.clone_from(&self.faults);
+        summary.seconds = started.elapsed().as_secs_f64();
+        summary.exit = Self::status(&summary).code();
+        send(results.reports, &Event::RunEnd(summary.clone()))?;
+        Ok(summary)
+    }
+
+    fn units<'c>(&self, case: &'c Case) -> Vec<Unit<'c>> {
+        let chosen =
+            Delivery::ALL.into_iter().filter(|d| self.deliveries.is_empty() || self.deliveries.contains(d));
+        chosen.filter(|d| plays_in(&case.front, *d)).map(|delivery| Unit { case, delivery }).collect()
+    }
+
+    fn phase<'r>(&self, units: &[Unit<'_>], results: Results<'r>) -> Results<'r>
+    where
+        Self: 'r,
+    {
+        let next = AtomicUsize::new(0);
+        let mut open: BTreeMap<&str, (usize, Deliveries)> = BTreeMap::new();
+        for unit in units {
+            open.entry(&unit.case.id).or_default().0 += 1;
+        }
+        let shared = Mutex::new((results, open));
+        std::thread::scope(|scope| {
+            for _ in 0..self.jobs.clamp(1, units.len().max(1)) {
+                scope.spawn(|| {
+                    while let Some(unit) = units.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        let blocked =
+                            shared.lock().unwrap_or_else(PoisonError::into_inner).0.blocks(unit.case);
+                        let (verdict, play) = match blocked {
+                            Some(by) => (Verdict::Blocked(by), None),
+                            None => self.unit(unit),
+                        };
+                        let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                        let (results, open) = &mut *shared;
+                        if let Some(play) = play {
+                            results.send(&Event::Play(Box::new(play)));
+                        }
+                        if let Some((left, done)) = open.get_mut(unit.case.id.as_str()) {
+                            done.push((unit.delivery, verdict));
+                            *left -= 1;
+                            if *left == 0 {
+                                let done = std::mem::take(done);
+                                results.conclude(unit.case, done);
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        shared.into_inner().unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// One play; one that is unexpectedly bad is played again to tell the flaky from the wrong.
+    fn unit(&self, unit: &Unit<'_>) -> (Verdict, Option<Play>) {
+        let lacking = self.target.lacks(&unit.case.front.needs);
+        if !lacking.is_empty() {
+            return (Verdict::Skip(format!("no {}", lacking.join(", no "))), None);
+        }
+        let words = unit.case.front.words();
+        let role = words.first().map_or("", String::as_str);
+        let Some(program) = self.target.program(role) else {
+            return (Verdict::Skip(format!("no program {role}")), None);
+        };
+        let (verdict, play) = self.once(unit, &program);
+        if verdict.is_unexpected() && verdict != Verdict::Xpass {
+            let (again, _) = self.once(unit, &program);
+            if !again.is_unexpected() {
+                let play = Play { verdict: Verdict::Flaky.name().into(), ..play };
+                return (Verdict::Flaky, Some(play));
+            }
+        }
+        (verdict, Some(play))
+    }
+
+    fn once(&self, unit: &Unit<'_>, program: &Program) -> (Verdict, Play) {
+        let Unit { case, delivery } = unit;
+        let mut play = Play {
+            case: case.id.clone(),
+            delivery: delivery.name().into(),
+            verdict: String::new(),
+            detail: None,
+            findings: Vec::new(),
+            micros: 0,
+            evidence: None,
+        };
+        let verdict = match self.observe(case, *delivery, program, &mut play) {
+            Ok(verdict) => verdict,
+            Err(error) => Verdict::SuiteError(error.to_string()),
+        };
+        play.verdict = verdict.name().into();
+        play.detail = verdict.detail().map(str::to_string);
+        (verdict, play)
+    }
+
+    fn observe(
+        &self,
+        case: &Case,
+        delivery: Delivery,
+        program: &Program,
+        play: &mut Play,
+    ) -> io::Result<Verdict> {
+        if case.front.setup.iter().any(|s| s.starts_with("user ")) && !rustix::process::geteuid().is_root() {
+            return Ok(Verdict::Skip("needs root to change the user".into()));
+        }
+        let world = World::new(self.workshop, self.target, &case.front)?;
+        let mut outcome = play::play(case, program, self.target.pipelining, &world, delivery, self.limit)?;
+        let judgement = judge(case, &world, &mut outcome);
+        let plain = verdict::plain(&judgement, self.level);
+        let verdict = match self.known.get(&case.id) {
+            Some(known) => verdict::with_known(plain, &judgement, self.level, known, delivery.name()),
+            None => plain,
+        };
+        play.micros = u64::try_from(outcome.duration.as_micros()).unwrap_or(u64::MAX);
+        play.findings = judgement.findings.iter().map(Departure::from).collect();
+        if verdict.is_unexpected() || verdict == Verdict::Xfail {
+            play.evidence = Some(evidence::collect(case, program, &world, &outcome));
+        }
+        Ok(verdict)
+    }
+
+    /// The exit status of a run with these verdicts.
+    fn status(summary: &Summary) -> Status {
+        let any = |test: &dyn Fn(&str) -> bool| summary.verdicts.keys().any(|name| test(name));
+        if any(&|name| name == "suite-error") || !summary.faults.is_empty() {
+            return Status::SuiteError;
+        }
+        let unexpected = ["fail", "crash", "hang", "leak", "xpass", "changed", "flaky", "blocked"];
+        if any(&|name| unexpected.contains(&name)) {
+            return Status::Unexpected;
+        }
+        if any(&|name| ["pass", "variant", "xfail"].contains(&name)) {
+            Status::Expected
+        } else {
+            Status::NothingVerified
+        }
+    }
+}
+
+/// Whether a case is played in this delivery.
+pub fn plays_in(front: &Front, delivery: Delivery) -> bool {
+    let name = delivery.name();
+    (front.only.is_empty() || front.only.contains_key(name)) && !front.skip.contains_key(name)
+}
+
+fn is_prerequisite(case: &Case) -> bool {
+    case.id.rsplit('/').next() == Some(PREREQUISITE)
+}
+
+fn send(reports: &mut [Box<dyn Report>], event: &Event) -> io::Result<()> {
+    reports.iter_mut().try_for_each(|report| report.take(event))
+}
+
+/// What has come together so far.
+struct Results<'r> {
+    run: &'r Run<'r>,
+    reports: &'r mut [Box<dyn Report>],
+    verdicts: BTreeMap<String, usize>,
+    dead: Vec<String>,
+    error: Option<io::Error>,
+}
+
+impl Results<'_> {
+    fn send(&mut self, event: &Event) {
+        if let Err(error) = send(self.reports, event) {
+            self.error.get_or_insert(error);
+        }
+    }
+
+    /// The failed prerequisite above `case`, if there is one.
+    fn blocks(&self, case: &Case) -> Option<String> {
+        let above = |dead: &&String| {
+            dead.strip_suffix(PREREQUISITE).is_some_and(|folder| case.id.starts_with(folder))
+        };
+        self.dead.iter().find(above).filter(|dead| **dead != case.id).cloned()
+    }
+
+    fn conclude(&mut self, case: &Case, mut done: Deliveries) {
+        done.sort_by_key(|(delivery, _)| *delivery);
+        let gravest = done.iter().map(|(_, verdict)| verdict).max_by_key(|verdict| verdict.weight());
+        let gravest = gravest.cloned().unwrap_or_else(|| Verdict::Skip("not played".into()));
+        *self.verdicts.entry(gravest.name().into()).or_default() += 1;
+        if is_prerequisite(case) && gravest.is_unexpected() {
+            self.dead.push(case.id.clone());
+        }
+        let result = CaseResult {
+            case: case.id.clone(),
+            title: case.front.title.clone(),
+            level: case.front.level,
+            clauses: case.front.clauses.clone(),
+            verdict: gravest.name().into(),
+            detail: gravest.detail().map(str::to_string),
+            deliveries: done.iter().map(|(d, v)| (d.name().into(), v.name().into())).collect(),
+            known: self.run.known.get(&case.id).map(|known| known.reason.clone()),
+            source: printer::print(case),
+        };
+        self.send(&Event::Case(Box::new(result)));
+    }
+}

@@ -1,0 +1,72 @@
+//! The world of one play: a folder, an environment, files and modules put in place.
+
+mod world;
+
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+pub use world::World;
+
+/// The probe module, to be copied under the names a case asks for (see `conformance/probe`).
+pub static PROBE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/probe.so"));
+
+/// What all plays of one run share: a folder that disappears with it, and a pool of probe modules.
+pub struct Workshop {
+    root: tempfile::TempDir,
+    next: AtomicUsize,
+    pool: Mutex<Vec<String>>,
+}
+
+impl Workshop {
+    /// A new folder below the system's folder for temporary files.
+    ///
+    /// # Errors
+    /// The folder cannot be made.
+    pub fn new() -> std::io::Result<Self> {
+        let root = tempfile::Builder::new().prefix("mailfront-conformance-").tempdir()?;
+        // A case may start its program under another user, who must be able to pass.
+        fs::set_permissions(root.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+        for folder in ["bin", "pool", "plays"] {
+            fs::create_dir(root.path().join(folder))?;
+        }
+        Ok(Self { root, next: AtomicUsize::new(0), pool: Mutex::default() })
+    }
+
+    /// Links `names` to the program `exe`, which acts by the name it is started under; gives the
+    /// folder they are in.
+    ///
+    /// # Errors
+    /// A link cannot be made.
+    pub fn link_programs(&self, exe: &Path, names: &[&str]) -> std::io::Result<PathBuf> {
+        let bin = self.root.path().join("bin");
+        for name in names {
+            symlink(exe, bin.join(name))?;
+        }
+        Ok(bin)
+    }
+
+    /// The folder for the next play; not made yet.
+    fn next_folder(&self) -> PathBuf {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        self.root.path().join("plays").join(number.to_string())
+    }
+
+    /// A copy of the probe under `name`, made once a run. Every name has a file of its own: the
+    /// loader takes two names of one file for one module.
+    fn module(&self, name: &str) -> std::io::Result<PathBuf> {
+        let path = self.root.path().join("pool").join(format!("{name}.so"));
+        let mut pool = self.pool.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if !pool.iter().any(|known| known == name) {
+            fs::write(&path, PROBE)?;
+            pool.push(name.into());
+        }
+        Ok(path)
+    }
+}

@@ -1,0 +1,108 @@
+//! Known failures of a target: which case, why, and what is seen.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// A list of known failures, one entry a case.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct KnownList {
+    /// The entries.
+    #[serde(default)]
+    pub known: Vec<Known>,
+}
+
+/// One known failure.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Known {
+    /// The id of the case.
+    pub case: String,
+    /// Why the target does what it does.
+    pub reason: String,
+    /// What is seen: the first finding of the failing play, as reports show it. Several where the
+    /// deliveries differ.
+    pub observed: Observed,
+    /// The deliveries that fail; all of them if left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deliveries: Vec<String>,
+}
+
+/// One thing seen, or several.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(untagged)]
+pub enum Observed {
+    /// Always this.
+    One(String),
+    /// One of these.
+    Several(Vec<String>),
+}
+
+impl Observed {
+    /// Whether `finding` is what was recorded.
+    pub fn covers(&self, finding: &str) -> bool {
+        match self {
+            Self::One(one) => one == finding,
+            Self::Several(several) => several.iter().any(|one| one == finding),
+        }
+    }
+}
+
+impl KnownList {
+    /// Parses a list.
+    ///
+    /// # Errors
+    /// What is wrong: the file's form, an entry without reason or without what is observed, or two
+    /// entries for one case.
+    pub fn parse(source: &str) -> Result<Self, String> {
+        let list: Self = toml::from_str(source).map_err(|e| e.to_string().trim_end().to_string())?;
+        let mut seen = BTreeMap::new();
+        for (i, entry) in list.known.iter().enumerate() {
+            let at = |what: &str| Err(format!("entry {} ({}): {what}", i + 1, entry.case));
+            if entry.reason.trim().is_empty() {
+                return at("has no reason");
+            }
+            match &entry.observed {
+                Observed::One(one) if one.is_empty() => return at("does not say what is observed"),
+                Observed::Several(several) if several.is_empty() => {
+                    return at("does not say what is observed");
+                }
+                _ => {}
+            }
+            if let Some(first) = seen.insert(entry.case.as_str(), i) {
+                return at(&format!("is a second one for this case, the first is entry {}", first + 1));
+            }
+        }
+        Ok(list)
+    }
+
+    /// The entry for a case.
+    pub fn get(&self, id: &str) -> Option<&Known> {
+        self.known.iter().find(|entry| entry.case == id)
+    }
+}
+
+impl Known {
+    /// Whether the entry speaks of this delivery.
+    pub fn speaks_of(&self, delivery: &str) -> bool {
+        self.deliveries.is_empty() || self.deliveries.iter().any(|d| d == delivery)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_wants_a_reason_and_bytes_and_is_the_only_one() {
+        let entry = |reason: &str, observed: &str| {
+            format!("[[known]]\ncase = 'a'\nreason = '{reason}'\nobserved = '{observed}'\n")
+        };
+        assert!(KnownList::parse(&entry("why", "S: 250")).is_ok());
+        assert!(KnownList::parse(&entry("", "S: 250")).unwrap_err().contains("no reason"));
+        assert!(KnownList::parse(&entry("why", "")).unwrap_err().contains("observed"));
+        let twice = entry("why", "x").repeat(2);
+        assert!(KnownList::parse(&twice).unwrap_err().contains("second one"));
+    }
+}

@@ -1,0 +1,145 @@
+//! The TOML head of a case.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::model::Level;
+
+/// What a case is about and what is put in place for it. Keys are described in the guide.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Front {
+    /// One sentence that is true when the case passes.
+    pub title: String,
+    /// Clause ids and RFC sections.
+    pub clauses: Vec<String>,
+    /// How strong the demand is.
+    #[serde(skip_serializing_if = "is_must")]
+    pub level: Level,
+    /// The role and its arguments.
+    pub run: String,
+    /// What the answers were recorded from.
+    pub recorded: String,
+    /// Of an attack: whether a conforming relay can carry it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reach: Option<Reach>,
+    /// The case in which the well-formed input is accepted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub twin: Option<String>,
+    /// Features the target must have.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<String>,
+    /// Anything a reader of the failure should know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// `off: why` where custody cannot be compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub custody: Option<String>,
+    /// Variables taken away.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unset: Vec<String>,
+    /// Probe modules put into `$MODULE_PATH`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub modules: Vec<String>,
+    /// Things done to the case's folder and process before the start.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub setup: Vec<String>,
+    /// Deliveries played, each with the reason.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub only: BTreeMap<String, String>,
+    /// Deliveries left out, each with the reason.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub skip: BTreeMap<String, String>,
+    /// Variables added or replaced.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// Files put in place; a path ending in `/` is a folder.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, String>,
+}
+
+/// Whether a conforming relay can carry the bytes of an attack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reach {
+    /// A sender can produce them through a conforming relay.
+    Reachable,
+    /// Only a client that speaks to the server itself can.
+    Robustness,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_must(level: &Level) -> bool {
+    *level == Level::Must
+}
+
+/// Something done before the start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Setup {
+    /// `mode PATH 0600`
+    Mode(String, u32),
+    /// `link PATH TARGET`
+    Link(String, String),
+    /// `fill PATH BYTES`: a file of that many bytes
+    Fill(String, usize),
+    /// `close N`: descriptor closed at start
+    Close(u8),
+    /// `limit file BYTES`: resource limit, in units of 512 bytes
+    LimitFile(u64),
+    /// `user nobody`: needs root
+    User(String),
+}
+
+impl Front {
+    /// The words of `run`.
+    pub fn words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        let mut current: Option<String> = None;
+        let mut quoted = false;
+        for c in self.run.chars() {
+            match c {
+                '\'' => {
+                    quoted = !quoted;
+                    current.get_or_insert_default();
+                }
+                ' ' if !quoted => words.extend(current.take()),
+                _ => current.get_or_insert_default().push(c),
+            }
+        }
+        words.extend(current);
+        words
+    }
+
+    /// The entries of `setup`.
+    ///
+    /// # Errors
+    /// The entry that is not understood.
+    pub fn setups(&self) -> Result<Vec<Setup>, String> {
+        self.setup.iter().map(|entry| setup(entry).ok_or_else(|| entry.clone())).collect()
+    }
+}
+
+fn setup(entry: &str) -> Option<Setup> {
+    let words: Vec<&str> = entry.split(' ').collect();
+    Some(match words[..] {
+        ["mode", path, mode] => Setup::Mode(path.into(), u32::from_str_radix(mode, 8).ok()?),
+        ["link", path, target] => Setup::Link(path.into(), target.into()),
+        ["fill", path, bytes] => Setup::Fill(path.into(), bytes.parse().ok()?),
+        ["close", descriptor] => Setup::Close(descriptor.parse().ok().filter(|n| *n < 3)?),
+        ["limit", "file", bytes] => Setup::LimitFile(bytes.parse().ok()?),
+        ["user", name] => Setup::User(name.into()),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_keep_quoted_blanks_and_empty_words() {
+        let front = Front { run: "mailfront smtp '' 'a b'  c".into(), ..Front::default() };
+        assert_eq!(front.words(), ["mailfront", "smtp", "", "a b", "c"]);
+    }
+}

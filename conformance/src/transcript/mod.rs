@@ -1,0 +1,17 @@
+//! One case: what is set up, said, expected and left behind.
+//!
+//! [`model`] is the case as data, [`text`] its byte texts and patterns, [`front`] the TOML head,
+//! [`parser`] and [`printer`] the file format of `docs/guide/transcripts.md`, [`script`] the steps
+//! in playing order.
+
+pub mod front;
+pub mod model;
+pub mod parser;
+pub mod printer;
+pub mod script;
+pub mod text;
+
+pub use front::Front;
+pub use model::{Act, Case, Expectation, Fact, Item, Step};
+pub use parser::{ParseError, parse};
+pub use printer::print;

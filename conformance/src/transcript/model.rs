@@ -1,0 +1,180 @@
+//! A case as data.
+
+use super::{
+    front::Front,
+    text::{Pattern, Text},
+};
+
+/// How strong a demand is: what its failure counts as.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, serde::Deserialize, serde::Serialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Free; reported, never counted.
+    May,
+    /// Observed but incidental: wording, order.
+    Should,
+    /// Documented, required by an RFC, or relied upon.
+    #[default]
+    Must,
+}
+
+impl std::fmt::Display for Level {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::May => "may",
+            Self::Should => "should",
+            Self::Must => "must",
+        })
+    }
+}
+
+/// A transcript.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Case {
+    /// The path below the transcripts' folder, without ending; never changes.
+    pub id: String,
+    /// The TOML head.
+    pub front: Front,
+    /// The lines below it, in order.
+    pub body: Vec<Item>,
+}
+
+/// A line, or a block of lines.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Item {
+    /// A blank line or a comment, kept as it stands.
+    Remark(String),
+    /// A step of the dialogue.
+    Step(Step),
+    /// Steps played several times.
+    Repeat {
+        /// The line it begins at.
+        line: usize,
+        /// How often.
+        count: usize,
+        /// What.
+        body: Vec<Item>,
+    },
+    /// Something that must hold in the end.
+    Expect(Expectation),
+}
+
+/// A step of the dialogue.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// Its line in the file, from 1.
+    pub line: usize,
+    /// Taken only if this alternative was seen.
+    pub only_if: Option<String>,
+    /// Marked `should`.
+    pub should: bool,
+    /// What is done or expected.
+    pub act: Act,
+}
+
+/// What a step does or expects.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Act {
+    /// The client sends a line and CRLF.
+    Send(Text),
+    /// The client sends bytes.
+    SendRaw(Text),
+    /// The server sends a line ended by CRLF.
+    Line(Pattern),
+    /// The server sends bytes.
+    Raw(Pattern),
+    /// One line of a group in any order.
+    Unordered(Pattern),
+    /// One line of a named alternative.
+    Alternative(String, Pattern),
+    /// The server closes before the client does.
+    Eof,
+    /// The server has read everything and says nothing.
+    Silence,
+    /// Everything sent is read before the next byte is written.
+    Boundary,
+    /// The client closes its sending side.
+    HalfClose,
+    /// The client closes its receiving side.
+    StopReading,
+    /// The client closes both sides.
+    Abort,
+    /// The server's process gets a signal, by name.
+    Signal(String),
+}
+
+/// Something that must hold when the session is over.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expectation {
+    /// Its line in the file, from 1.
+    pub line: usize,
+    /// Checked only if this alternative was seen.
+    pub only_if: Option<String>,
+    /// Marked `should`.
+    pub should: bool,
+    /// What must hold.
+    pub fact: Fact,
+}
+
+/// What must hold in the end.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fact {
+    /// The exit status.
+    Exit(Exit),
+    /// One of the complete list of log lines, without `program[PID]: `.
+    Log(Pattern),
+    /// Some log line is this one.
+    LogHas(Pattern),
+    /// No log line contains this text.
+    LogLacks(Text),
+    /// One of the complete list of lines on standard error.
+    Stderr(Pattern),
+    /// Nothing was captured.
+    QueuedNone,
+    /// A message was captured.
+    Queued {
+        /// The envelope sender.
+        from: Text,
+        /// The envelope recipients, in order.
+        to: Vec<Text>,
+        /// The message; `None` leaves it open.
+        content: Option<Vec<Content>>,
+    },
+    /// Nothing matches this path or glob.
+    FileAbsent(Text),
+    /// Exactly one file matches this path or glob.
+    File(Text, Option<Vec<Content>>),
+    /// Peak resident memory in bytes at most.
+    Memory(u64),
+    /// Duration in seconds at most.
+    Time(u64),
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// With this status.
+    Status(i32),
+    /// By this signal.
+    Signal(i32),
+}
+
+impl std::fmt::Display for Exit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Status(status) => write!(f, "{status}"),
+            Self::Signal(signal) => write!(f, "signal {signal}"),
+        }
+    }
+}
+
+/// A line of expected file content.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Content {
+    /// The bytes.
+    pub text: Pattern,
+    /// Whether LF follows.
+    pub newline: bool,
+}

@@ -1,0 +1,135 @@
+//! Writes a transcript; the parser reads the same case back.
+
+use std::fmt::Write as _;
+
+use super::{
+    model::{Act, Case, Content, Expectation, Fact, Item, Step},
+    text::{Part, Pattern, Piece, Tail, Text, escape},
+};
+
+/// The case as a file.
+pub fn print(case: &Case) -> String {
+    let head = toml::to_string(&case.front).unwrap_or_default();
+    let mut out = format!("+++\n{head}+++\n");
+    items(&case.body, &mut out);
+    out
+}
+
+fn items(body: &[Item], out: &mut String) {
+    for item in body {
+        match item {
+            Item::Remark(text) => out.push_str(text),
+            Item::Step(step) => self::step(step, out),
+            Item::Repeat { count, body, .. } => {
+                let _ = writeln!(out, "repeat {count} {{");
+                items(body, out);
+                out.push('}');
+            }
+            Item::Expect(expectation) => self::expectation(expectation, out),
+        }
+        out.push('\n');
+    }
+}
+
+fn prefix(only_if: Option<&str>, should: bool, out: &mut String) {
+    if let Some(name) = only_if {
+        let _ = write!(out, "[{name}] ");
+    }
+    if should {
+        out.push_str("should ");
+    }
+}
+
+fn step(step: &Step, out: &mut String) {
+    prefix(step.only_if.as_deref(), step.should, out);
+    let line = match &step.act {
+        Act::Send(t) => format!("C: {}", text(t)),
+        Act::SendRaw(t) => format!("C| {}", text(t)),
+        Act::Line(p) => format!("S: {}", pattern(p)),
+        Act::Raw(p) => format!("S| {}", pattern(p)),
+        Act::Unordered(p) => format!("S*: {}", pattern(p)),
+        Act::Alternative(name, p) => format!("S({name}): {}", pattern(p)),
+        Act::Eof => "eof".into(),
+        Act::Silence => "silence".into(),
+        Act::Boundary => "boundary".into(),
+        Act::HalfClose => "half-close".into(),
+        Act::StopReading => "stop-reading".into(),
+        Act::Abort => "abort".into(),
+        Act::Signal(name) => format!("signal {name}"),
+    };
+    out.push_str(match line.as_str() {
+        "C: " => "C:",
+        "S: " => "S:",
+        line => line,
+    });
+}
+
+fn expectation(expectation: &Expectation, out: &mut String) {
+    prefix(expectation.only_if.as_deref(), expectation.should, out);
+    match &expectation.fact {
+        Fact::Exit(exit) => _ = write!(out, "exit: {exit}"),
+        Fact::Log(p) => _ = write!(out, "log: {}", pattern(p)),
+        Fact::LogHas(p) => _ = write!(out, "log has: {}", pattern(p)),
+        Fact::LogLacks(t) => _ = write!(out, "log lacks: {}", text(t)),
+        Fact::Stderr(p) => _ = write!(out, "stderr: {}", pattern(p)),
+        Fact::QueuedNone => out.push_str("queued: none"),
+        Fact::Queued { from, to, content } => {
+            let _ = write!(out, "queued: <{}> ->", text(from));
+            for to in to {
+                let _ = write!(out, " <{}>", text(to));
+            }
+            self::content(content.as_deref(), out);
+        }
+        Fact::FileAbsent(path) => _ = write!(out, "file {}: absent", text(path)),
+        Fact::File(path, content) => {
+            let _ = write!(out, "file {}:", text(path));
+            self::content(content.as_deref(), out);
+        }
+        Fact::Memory(bytes) => _ = write!(out, "memory: {} MB", bytes >> 20),
+        Fact::Time(seconds) => _ = write!(out, "time: {seconds} s"),
+    }
+}
+
+fn content(content: Option<&[Content]>, out: &mut String) {
+    for line in content.unwrap_or_default() {
+        let mark = if line.newline { "|" } else { "|=" };
+        let text = pattern(&line.text);
+        let blank = if text.is_empty() && line.newline { "" } else { " " };
+        let _ = write!(out, "\n{mark}{blank}{text}");
+    }
+}
+
+/// A text in the file's notation.
+pub fn text(text: &Text) -> String {
+    text.0.iter().map(piece).collect()
+}
+
+fn piece(piece: &Piece) -> String {
+    match piece {
+        Piece::Bytes(bytes) => escape(bytes),
+        Piece::Variable(name) => format!("${{{name}}}"),
+        Piece::Repeat(unit, count) => {
+            let unit = escape(unit).replace('"', "\\\"");
+            format!("${{\"{unit}\" * {count}}}")
+        }
+    }
+}
+
+/// A pattern in the file's notation.
+pub fn pattern(pattern: &Pattern) -> String {
+    let mut out = String::new();
+    for part in &pattern.parts {
+        match part {
+            Part::Text(Piece::Bytes(bytes)) => out.push_str(&escape(bytes).replace('~', "\\~")),
+            Part::Text(piece) => out.push_str(&self::piece(piece)),
+            Part::Regex { name: Some(name), source } => _ = write!(out, "${{{name}=/{source}/}}"),
+            Part::Regex { name: None, source } => _ = write!(out, "${{/{source}/}}"),
+        }
+    }
+    match &pattern.tail {
+        Tail::Exact => {}
+        Tail::Any => out.push_str("~~"),
+        Tail::Wording(wording) => _ = write!(out, "~{}", text(wording)),
+    }
+    out
+}

@@ -1,0 +1,228 @@
+//! Byte texts with escapes and variables, and patterns over bytes.
+
+use std::{borrow::Cow, collections::BTreeMap, fmt::Write as _};
+
+/// The values of `${NAME}`.
+pub type Variables = BTreeMap<String, Vec<u8>>;
+
+/// A part of a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// The value of a variable.
+    Variable(String),
+    /// These bytes, so often.
+    Repeat(Vec<u8>, usize),
+}
+
+/// Bytes to be sent or compared, with variables still in them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Text(pub Vec<Piece>);
+
+impl Text {
+    /// A text of plain bytes.
+    pub fn plain(bytes: impl Into<Vec<u8>>) -> Self {
+        let bytes = bytes.into();
+        Self(if bytes.is_empty() { Vec::new() } else { vec![Piece::Bytes(bytes)] })
+    }
+
+    /// The bytes, with `variables` filled in; an unknown variable gives nothing (`lint` finds it).
+    pub fn expand(&self, variables: &Variables) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for piece in &self.0 {
+            match piece {
+                Piece::Bytes(plain) => bytes.extend_from_slice(plain),
+                Piece::Variable(name) => bytes.extend_from_slice(variables.get(name).map_or(b"", |v| v)),
+                Piece::Repeat(unit, count) => bytes.extend(unit.repeat(*count)),
+            }
+        }
+        bytes
+    }
+
+    /// The names of the variables used.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|piece| match piece {
+            Piece::Variable(name) => Some(name.as_str()),
+            _ => None,
+        })
+    }
+}
+
+/// A part of a pattern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// Text to be found as it is.
+    Text(Piece),
+    /// Bytes that match an expression, kept under a name if there is one.
+    Regex {
+        /// The name the match is kept under.
+        name: Option<String>,
+        /// The expression.
+        source: String,
+    },
+}
+
+/// What may follow the fixed part of a pattern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tail {
+    /// Nothing.
+    Exact,
+    /// `~~`: any wording.
+    Any,
+    /// `~text`: this wording; another one is a failure of level `should`.
+    Wording(Text),
+}
+
+/// What a line or a piece of output must look like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern {
+    /// The part that must match.
+    pub parts: Vec<Part>,
+    /// What may follow.
+    pub tail: Tail,
+}
+
+/// The result of holding a pattern against bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Match {
+    /// They match; named parts are returned.
+    Yes(Vec<(String, Vec<u8>)>),
+    /// Only the wording differs.
+    Wording,
+    /// They do not match.
+    No,
+}
+
+impl Pattern {
+    /// A pattern of plain bytes.
+    pub fn plain(bytes: impl Into<Vec<u8>>) -> Self {
+        let Text(pieces) = Text::plain(bytes);
+        Self { parts: pieces.into_iter().map(Part::Text).collect(), tail: Tail::Exact }
+    }
+
+    /// The fixed bytes if nothing in the pattern is open.
+    pub fn fixed(&self, variables: &Variables) -> Option<Vec<u8>> {
+        if self.tail != Tail::Exact {
+            return None;
+        }
+        let mut bytes = Vec::new();
+        for part in &self.parts {
+            let Part::Text(piece) = part else { return None };
+            bytes.extend(Text(vec![piece.clone()]).expand(variables));
+        }
+        Some(bytes)
+    }
+
+    /// Whether later steps need something this pattern captures.
+    pub fn captures(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::Regex { name: Some(_), .. }))
+    }
+
+    /// Holds the pattern against all of `actual`.
+    pub fn matches(&self, actual: &[u8], variables: &Variables) -> Match {
+        if let Some(fixed) = self.fixed(variables) {
+            return if fixed == actual { Match::Yes(Vec::new()) } else { Match::No };
+        }
+        let wording = match &self.tail {
+            Tail::Exact => None,
+            Tail::Any => Some(None),
+            Tail::Wording(text) => Some(Some(text.expand(variables))),
+        };
+        let Ok(regex) = regex::bytes::Regex::new(&self.expression(variables)) else { return Match::No };
+        let Some(found) = regex.captures(actual) else { return Match::No };
+        if let Some(Some(expected)) = wording {
+            let said = found.name("tail__").map_or(&b""[..], |m| m.as_bytes());
+            if said != expected {
+                return Match::Wording;
+            }
+        }
+        let names = regex.capture_names().flatten().filter(|name| *name != "tail__");
+        Match::Yes(
+            names
+                .filter_map(|name| Some((name.to_string(), found.name(name)?.as_bytes().to_vec())))
+                .collect(),
+        )
+    }
+
+    fn expression(&self, variables: &Variables) -> String {
+        let mut expression = String::from("(?s-u)^");
+        for part in &self.parts {
+            match part {
+                Part::Text(piece) => {
+                    for byte in Text(vec![piece.clone()]).expand(variables) {
+                        let _ = write!(expression, "\\x{byte:02x}");
+                    }
+                }
+                Part::Regex { name: Some(name), source } => {
+                    let _ = write!(expression, "(?P<{name}>{source})");
+                }
+                Part::Regex { name: None, source } => {
+                    let _ = write!(expression, "(?:{source})");
+                }
+            }
+        }
+        if self.tail != Tail::Exact {
+            expression.push_str("(?P<tail__>[^\\r\\n]*)");
+        }
+        expression.push('$');
+        expression
+    }
+
+    /// The names of the variables used.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        let tail = match &self.tail {
+            Tail::Wording(text) => Some(text),
+            _ => None,
+        };
+        let fixed = self.parts.iter().filter_map(|part| match part {
+            Part::Text(Piece::Variable(name)) => Some(name.as_str()),
+            _ => None,
+        });
+        fixed.chain(tail.into_iter().flat_map(Text::variables))
+    }
+}
+
+/// Bytes as a transcript writes them: printable ASCII as it is, all else escaped, `${` and a last
+/// blank too.
+pub fn escape(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    for (i, &byte) in bytes.iter().enumerate() {
+        match byte {
+            b'\r' => out.push_str("\\r"),
+            b'\n' => out.push_str("\\n"),
+            b'\t' => out.push_str("\\t"),
+            0 => out.push_str("\\0"),
+            b'\\' => out.push_str("\\\\"),
+            b'$' if bytes.get(i + 1) == Some(&b'{') => out.push_str("\\$"),
+            b' ' if i + 1 == bytes.len() => out.push_str("\\x20"),
+            b' '..=b'~' => out.push(char::from(byte)),
+            _ => {
+                let _ = write!(out, "\\x{byte:02x}");
+            }
+        }
+    }
+    out
+}
+
+/// `bytes` escaped, long ones cut in the middle with the number of bytes left out.
+pub fn escape_short(bytes: &[u8], most: usize) -> String {
+    if bytes.len() <= most {
+        return escape(bytes);
+    }
+    let (head, tail) = (most * 3 / 4, most / 4);
+    format!(
+        "{}…({} bytes)…{}",
+        escape(&bytes[..head]),
+        bytes.len() - head - tail,
+        escape(&bytes[bytes.len() - tail..])
+    )
+}
+
+/// Text for a person: invalid UTF-8 and control bytes escaped.
+pub fn printable(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if !text.chars().any(char::is_control) => Cow::Borrowed(text),
+        _ => Cow::Owned(escape(bytes)),
+    }
+}

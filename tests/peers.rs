@@ -1,0 +1,76 @@
+//! Other implementations, where they are installed. One that is missing is listed as ignored; with
+//! `CI` set in the environment it is a failure.
+
+use std::{env, fs, path::Path, process::ExitCode};
+
+use assert_cmd::Command;
+use libtest_mimic::{Arguments, Failed, Trial};
+use mailfront_tests::repository;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let there = Path::new("/usr/sbin/mailfront").exists();
+    let required = env::var_os("CI").is_some();
+    let trial = |name: &str, test: fn() -> Result<(), Failed>| {
+        let missing = || Err("Debian's package mailfront is not installed".into());
+        let trial = if there { Trial::test(name, test) } else { Trial::test(name, missing) };
+        trial.with_kind("mailfront 2.12").with_ignored_flag(!there && !required)
+    };
+    let trials = vec![
+        trial("departs_exactly_as_listed", departs_exactly_as_listed),
+        trial("a_removed_entry_is_noticed", a_removed_entry_is_noticed),
+        trial("an_added_entry_is_noticed", an_added_entry_is_noticed),
+    ];
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// The suite with a target file.
+fn run(target: &Path, filter: &str) -> Command {
+    let mut suite = Command::new(env!("CARGO_BIN_EXE_suite"));
+    suite.arg("--cases").arg(mailfront_tests::transcripts()).arg("run").arg("--target").arg(target);
+    suite.args(["--filter", filter]);
+    suite
+}
+
+fn target_file() -> std::path::PathBuf {
+    repository().join("fixtures/targets/mailfront-2.12.toml")
+}
+
+fn departs_exactly_as_listed() -> Result<(), Failed> {
+    Ok(run(&target_file(), "**").assert().try_success().map(|_| ())?)
+}
+
+/// The list of known failures as its entries, each a text.
+fn entries() -> Result<Vec<String>, Failed> {
+    let list = fs::read_to_string(repository().join("fixtures/targets/mailfront-2.12.known.toml"))?;
+    Ok(list.split("[[known]]").skip(1).map(|entry| format!("[[known]]{entry}")).collect())
+}
+
+/// A copy of the target with another list of known failures.
+fn copy(folder: &Path, list: &str) -> Result<std::path::PathBuf, Failed> {
+    let place = folder.join("target.toml");
+    fs::copy(target_file(), &place)?;
+    fs::write(folder.join("mailfront-2.12.known.toml"), list)?;
+    Ok(place)
+}
+
+fn case_of(entry: &str) -> Option<&str> {
+    entry.lines().find_map(|line| line.strip_prefix("case = \"")?.strip_suffix('"'))
+}
+
+fn a_removed_entry_is_noticed() -> Result<(), Failed> {
+    let entries = entries()?;
+    let removed = case_of(&entries[entries.len() / 2]).ok_or("an entry without a case")?;
+    let folder = tempfile::tempdir()?;
+    let rest: String = entries.iter().filter(|entry| case_of(entry) != Some(removed)).cloned().collect();
+    run(&copy(folder.path(), &rest)?, removed).assert().try_code(1)?;
+    Ok(())
+}
+
+fn an_added_entry_is_noticed() -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let added = "[[known]]\ncase = \"mailfront/smtp/alive\"\nreason = \"none\"\nobserved = \"S: x\"\n";
+    let list = entries()?.concat() + added;
+    run(&copy(folder.path(), &list)?, "mailfront/smtp/alive").assert().try_code(1)?;
+    Ok(())
+}

@@ -1,0 +1,45 @@
+//! Every transcript is a named test: it passes on the reference in every delivery.
+
+use std::{path::Path, process::ExitCode, sync::Arc};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use mailfront_conformance::{cases::Cases, play::player::LIMIT, sandbox::Workshop, transcript::model::Level};
+use mailfront_tests::{play, reference, story, transcripts, verdict};
+
+fn main() -> std::io::Result<ExitCode> {
+    let arguments = Arguments::from_args();
+    let cases = Cases::below(&transcripts())?;
+    let workshop = Arc::new(Workshop::new()?);
+    let target = Arc::new(reference(&workshop, Path::new(env!("CARGO_BIN_EXE_suite")))?);
+    let mut trials: Vec<Trial> = cases
+        .unreadable
+        .into_iter()
+        .map(|case| {
+            Trial::test(case.file.clone(), move || Err(Failed::from(format!("{}: {}", case.file, case.why))))
+        })
+        .collect();
+    for case in cases.cases {
+        let (workshop, target) = (workshop.clone(), target.clone());
+        // A module the reference does not have: the test is listed as ignored, never as passed.
+        let lacking = target.lacks(&case.front.needs).join(", ");
+        let name = case.id.clone();
+        let trial = Trial::test(name, move || {
+            let events = play(&case, &target, &workshop, &[], Level::Should, LIMIT)?;
+            match verdict(&events).0.as_str() {
+                "pass" | "variant" => Ok(()),
+                verdict => Err(format!("{verdict}\n{}", story(&events)).into()),
+            }
+        });
+        trials.push(if lacking.is_empty() {
+            trial
+        } else {
+            trial.with_kind(lacking).with_ignored_flag(true)
+        });
+    }
+    if trials.is_empty() {
+        return Err(std::io::Error::other("there are no transcripts"));
+    }
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    drop((workshop, target));
+    Ok(conclusion.exit_code())
+}
