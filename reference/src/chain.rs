@@ -3,8 +3,11 @@
 //!
 //! Every response is a copy, so that no later hook of a module can change it (HOOK-RESP-8).
 
-use bstr::{BString, ByteSlice};
+mod walk;
 
+use bstr::BString;
+
+use self::walk::{called, envelope_answer, refusal, trace_walk, walk, worse};
 use crate::{
     plugin::{Answer, Command, Finding, Flow, Hook, Module, Named},
     response::Response,
@@ -62,10 +65,16 @@ impl Chain {
         self.needs_file
     }
 
-    /// What the modules have to say to `--check`.
+    /// What the modules have to say to `--check`; reads every variable they will look up.
     pub fn check(&self, session: &Session) -> Vec<Finding> {
-        let modules = std::iter::once(&self.backend).chain(&self.plugins);
-        modules.flat_map(|named| named.module.check(session)).collect()
+        let mut findings = Vec::new();
+        for named in std::iter::once(&self.backend).chain(&self.plugins) {
+            for name in named.module.variables() {
+                let _shown_later = session.variable(name.as_bytes());
+            }
+            findings.extend(named.module.check(session));
+        }
+        findings
     }
 
     /// The modules' own commands: the backend's, then the plugins' in order (PLUG-CMD-1).
@@ -290,59 +299,6 @@ impl Chain {
     }
 }
 
-/// The first refusal, else the first acceptance, unless a final one came later (HOOK-ORDER-3,
-/// HOOK-FINAL-1).
-fn walk(
-    plugins: &mut [Named],
-    hook: Hook,
-    session: &Session,
-    mut call: impl FnMut(&mut dyn Module) -> Answer,
-) -> Answer {
-    trace_walk(session, hook);
-    let mut accepted = None;
-    for named in plugins.iter_mut().filter(|named| named.module.has(hook)) {
-        match called(named, session, &mut call) {
-            Some(answer) if !answer.is_ok() || answer.is_final() => return Some(answer),
-            answer => accepted = accepted.or(answer),
-        }
-    }
-    accepted
-}
-
-fn called(named: &mut Named, session: &Session, call: impl FnOnce(&mut dyn Module) -> Answer) -> Answer {
-    let log = &session.connection.log;
-    if !log.is_tracing() {
-        return call(named.module.as_mut());
-    }
-    log.debug(&[b"Calling plugin: ", named.name.as_bytes()].concat());
-    let answer = call(named.module.as_mut());
-    if let Some(answer) = &answer {
-        let number = format!(" returned {}:", answer.number_with_flag());
-        let text = answer.text().unwrap_or(b"(null)");
-        log.debug(&[b"Plugin ", named.name.as_bytes(), number.as_bytes(), text].concat());
-    }
-    answer
-}
-
-fn trace_walk(session: &Session, hook: Hook) {
-    let log = &session.connection.log;
-    if log.is_tracing() {
-        log.debug(format!("Calling plugin hook: {}", hook.name()).as_bytes());
-    }
-}
-
-fn refusal(answer: Answer) -> Option<Response> {
-    answer.filter(|answer| !answer.is_ok())
-}
-
-/// A hook's own answer if it refuses, else what became of the bytes it injected, else its answer.
-fn worse(answer: Answer, injected: impl FnOnce() -> Option<Response>) -> Answer {
-    match answer {
-        Some(answer) if !answer.is_ok() => Some(answer),
-        answer => injected().or(answer),
-    }
-}
-
 /// Header bytes of a plugin go where the body will go: to the temporary file, else to the backend,
 /// never to other plugins (HOOK-DATA-6, -7).
 fn deliver_injected(
@@ -365,14 +321,4 @@ fn deliver_injected(
 fn append(scratch: &mut Option<Scratch>, bytes: &[u8]) -> Option<Response> {
     let written = scratch.as_mut()?.append(bytes);
     written.is_err().then(Response::internal)
-}
-
-/// The response to MAIL and RCPT, given a plugin's acceptance and the backend's answer (HOOK-RESP-1).
-fn envelope_answer(accepted: Response, backend: Answer, default: &str) -> Response {
-    match backend {
-        Some(answer) if !answer.is_ok() => answer,
-        _ if accepted.text().is_some() => accepted,
-        Some(answer) if answer.text().is_some() => answer,
-        _ => Response::new(250, default),
-    }
 }

@@ -15,6 +15,9 @@ use crate::{
     wire::text,
 };
 
+/// What is read before settings are recorded, or only where a session needs it.
+const EARLY_SETTINGS: &[&str] = &["MODULE_PATH", "MSG_DEBUG", "MSG_NO_PROGRAM", "PROTO", "TMPDIR"];
+
 const HELP: &str = "\
 usage: mailfront PROTOCOL BACKEND [LIST ...]
        mailfront --check PROTOCOL BACKEND [LIST ...]
@@ -60,6 +63,9 @@ fn quiet_session() -> Session {
 fn check(arguments: &[BString]) -> ExitStatus {
     let session = quiet_session();
     session.record_settings();
+    for name in EARLY_SETTINGS {
+        let _shown_later = session.setting(name);
+    }
     let mut findings = Vec::new();
     match Words::from_arguments(arguments) {
         None => findings.push(problem("Protocol or backend name are missing from the command line")),

@@ -15,7 +15,10 @@ use rustix::{
     io::Errno,
 };
 
-use crate::{log::Log, response::Response, wire::text};
+use crate::{
+    log::Log,
+    response::{Framing, Response},
+};
 
 /// How much is read at once. A whole ordinary message takes few system calls and little memory.
 const READ_SIZE: usize = 64 * 1024;
@@ -41,15 +44,6 @@ pub enum End {
     SessionOver,
     /// The system refused to read or write.
     Failed,
-}
-
-/// How responses are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Framing {
-    /// `NNN-line CRLF … NNN line CRLF` (CORE-RESP-2).
-    Smtp,
-    /// One netstring: a letter and the lines (CORE-RESP-3).
-    Netstring,
 }
 
 /// The bytes that ended a line.
@@ -218,10 +212,7 @@ impl Connection {
     /// # Errors
     /// The client is gone, or takes nothing.
     pub fn send(&self, response: &Response) -> Result<(), End> {
-        self.write(&match self.framing.get() {
-            Framing::Smtp => smtp_reply(response),
-            Framing::Netstring => netstring_reply(response),
-        })
+        self.write(&self.framing.get().encode(response))
     }
 
     /// Writes all of `bytes`.
@@ -288,33 +279,6 @@ impl Connection {
     }
 }
 
-fn smtp_reply(response: &Response) -> Vec<u8> {
-    let number = response.number().to_string();
-    let mut reply = Vec::with_capacity(80);
-    let mut lines = response.lines().peekable();
-    while let Some(line) = lines.next() {
-        reply.extend_from_slice(number.as_bytes());
-        reply.push(if lines.peek().is_some() { b'-' } else { b' ' });
-        reply.extend_from_slice(&text::for_reply(line));
-        reply.extend_from_slice(b"\r\n");
-    }
-    reply
-}
-
-fn netstring_reply(response: &Response) -> Vec<u8> {
-    let letter = match response.number() {
-        500.. => b'D',
-        400..500 => b'Z',
-        _ => b'K',
-    };
-    let text = response.text().unwrap_or_default();
-    let mut reply = format!("{}:", text.len() + 1).into_bytes();
-    reply.push(letter);
-    reply.extend_from_slice(text);
-    reply.push(b',');
-    reply
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -334,19 +298,5 @@ mod tests {
     #[test]
     fn only_one_cr_belongs_to_the_line_end() {
         assert_eq!(finished(b"a\r\r", 3), Line::Complete("a\r".into(), LineEnd::Crlf));
-    }
-
-    #[test]
-    fn replies_have_a_number_on_each_line() {
-        assert_eq!(smtp_reply(&Response::new(553, "a\n\nb")), b"553-a\r\n553-\r\n553 b\r\n");
-        assert_eq!(smtp_reply(&Response::new(250, "")), b"250 \r\n");
-        assert_eq!(smtp_reply(&Response::new(250, "a\rb\x7f")), b"250 a?b?\r\n");
-    }
-
-    #[test]
-    fn netstring_letters_follow_the_number() {
-        assert_eq!(netstring_reply(&Response::new(250, "ok")), b"3:Kok,");
-        assert_eq!(netstring_reply(&Response::new(455, "not\nnow")), b"8:Znot\nnow,");
-        assert_eq!(netstring_reply(&Response::new(553, "no")), b"3:Dno,");
     }
 }

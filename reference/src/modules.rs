@@ -21,7 +21,10 @@ type Table<T> = &'static [(&'static str, fn() -> Box<T>)];
 
 const PROTOCOLS: Table<dyn Protocol> = &[("smtp", || Box::<protocol::smtp::Smtp>::default())];
 
-const BACKENDS: Table<dyn Module> = &[("echo", || Box::<backends::echo::Echo>::default())];
+const BACKENDS: Table<dyn Module> = &[
+    ("echo", || Box::<backends::echo::Echo>::default()),
+    ("queuedir", || Box::<backends::queuedir::Queuedir>::default()),
+];
 
 const PLUGINS: Table<dyn Module> = &[
     ("accept", || Box::new(plugins::accept::Accept)),

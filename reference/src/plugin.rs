@@ -100,6 +100,11 @@ pub trait Module {
         Flow::Continue
     }
 
+    /// The session variables it looks up while serving, which `--check` shows (CORE-ARG-4).
+    fn variables(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// What `--check` should tell of this module's settings, after a good [`Module::init`].
     fn check(&self, session: &Session) -> Vec<Finding> {
         let _ = session;

@@ -2,6 +2,8 @@
 
 use bstr::{BString, ByteSlice};
 
+use crate::wire::text;
+
 /// A hook's answer. Below 400 it accepts, from 400 on it refuses.
 ///
 /// `text` may hold several lines separated by `\n`; each becomes a line of the reply. `None` means
@@ -72,5 +74,70 @@ impl Response {
     /// Whether the remaining plugins of the event are skipped (HOOK-FINAL-1).
     pub fn is_final(&self) -> bool {
         self.is_final
+    }
+}
+
+/// How responses are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// `NNN-line CRLF … NNN line CRLF` (CORE-RESP-2).
+    Smtp,
+    /// One netstring: a letter and the lines (CORE-RESP-3).
+    Netstring,
+}
+
+impl Framing {
+    /// The bytes of a response.
+    pub fn encode(self, response: &Response) -> Vec<u8> {
+        match self {
+            Self::Smtp => smtp_reply(response),
+            Self::Netstring => netstring_reply(response),
+        }
+    }
+}
+
+fn smtp_reply(response: &Response) -> Vec<u8> {
+    let number = response.number().to_string();
+    let mut reply = Vec::with_capacity(80);
+    let mut lines = response.lines().peekable();
+    while let Some(line) = lines.next() {
+        reply.extend_from_slice(number.as_bytes());
+        reply.push(if lines.peek().is_some() { b'-' } else { b' ' });
+        reply.extend_from_slice(&text::for_reply(line));
+        reply.extend_from_slice(b"\r\n");
+    }
+    reply
+}
+
+fn netstring_reply(response: &Response) -> Vec<u8> {
+    let letter = match response.number() {
+        500.. => b'D',
+        400..500 => b'Z',
+        _ => b'K',
+    };
+    let text = response.text().unwrap_or_default();
+    let mut reply = format!("{}:", text.len() + 1).into_bytes();
+    reply.push(letter);
+    reply.extend_from_slice(text);
+    reply.push(b',');
+    reply
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replies_have_a_number_on_each_line() {
+        assert_eq!(smtp_reply(&Response::new(553, "a\n\nb")), b"553-a\r\n553-\r\n553 b\r\n");
+        assert_eq!(smtp_reply(&Response::new(250, "")), b"250 \r\n");
+        assert_eq!(smtp_reply(&Response::new(250, "a\rb\x7f")), b"250 a?b?\r\n");
+    }
+
+    #[test]
+    fn netstring_letters_follow_the_number() {
+        assert_eq!(netstring_reply(&Response::new(250, "ok")), b"3:Kok,");
+        assert_eq!(netstring_reply(&Response::new(455, "not\nnow")), b"8:Znot\nnow,");
+        assert_eq!(netstring_reply(&Response::new(553, "no")), b"3:Dno,");
     }
 }

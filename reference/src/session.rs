@@ -63,7 +63,10 @@ impl Session {
 
     /// A setting of the process environment, read at start-up (SESS-ENV-9).
     pub fn setting(&self, name: &str) -> Option<BString> {
-        let value = process_variable(name.as_bytes());
+        self.recorded(name.as_bytes(), process_variable(name.as_bytes()))
+    }
+
+    fn recorded(&self, name: &[u8], value: Option<BString>) -> Option<BString> {
         if let Some(seen) = self.settings.borrow_mut().as_mut() {
             seen.insert(name.into(), value.clone());
         }
@@ -73,9 +76,8 @@ impl Session {
     /// A connection fact: the variable named `$PROTO` followed by `name`; empty counts as unset
     /// (CORE-ENV-1 … 4).
     pub fn fact(&self, name: &str) -> Option<BString> {
-        let mut full = self.prefix.to_str_lossy().into_owned();
-        full.push_str(name);
-        self.setting(&full).filter(|value| !value.is_empty())
+        let full = [self.prefix.as_slice(), name.as_bytes()].concat();
+        self.recorded(&full, process_variable(&full)).filter(|value| !value.is_empty())
     }
 
     /// `$PROTO`, `TCP` if unset.
@@ -95,10 +97,8 @@ impl Session {
 
     /// The value of a variable: the overlay's, else the process environment's (SESS-ENV-1).
     pub fn variable(&self, name: &[u8]) -> Option<BString> {
-        match self.overlay.borrow().get(name.as_bstr()) {
-            Some(Some(value)) => Some(value.clone()),
-            Some(None) | None => process_variable(name),
-        }
+        let overlaid = self.overlay.borrow().get(name.as_bstr()).cloned().flatten();
+        self.recorded(name, overlaid.or_else(|| process_variable(name)))
     }
 
     /// *put*: takes `NAME=VALUE`; the newest assignment wins (SESS-ENV-2, -4). An entry without `=`

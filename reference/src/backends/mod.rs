@@ -1,3 +1,4 @@
 //! What takes a message, one file each.
 
 pub mod echo;
+pub mod queuedir;

@@ -16,6 +16,10 @@ impl Module for Reject {
         hook == Hook::Sender
     }
 
+    fn variables(&self) -> &'static [&'static str] {
+        &["SMTPREJECT", "REJECT"]
+    }
+
     fn sender(&mut self, session: &Session, _: &mut BString, _: &mut BString) -> Answer {
         // An empty `$SMTPREJECT` is set: it hides `$REJECT` (BUILTIN-6).
         let value = session.variable(b"SMTPREJECT").or_else(|| session.variable(b"REJECT"))?;

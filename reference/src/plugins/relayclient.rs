@@ -16,6 +16,10 @@ impl Module for Relayclient {
         hook == Hook::Recipient
     }
 
+    fn variables(&self) -> &'static [&'static str] {
+        &["RELAYCLIENT"]
+    }
+
     fn recipient(&mut self, session: &Session, address: &mut BString, _: &mut BString) -> Answer {
         if let Some(suffix) = session.variable(b"RELAYCLIENT") {
             address.extend_from_slice(&suffix);

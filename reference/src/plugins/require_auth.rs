@@ -16,6 +16,10 @@ impl Module for RequireAuth {
         hook == Hook::Sender
     }
 
+    fn variables(&self) -> &'static [&'static str] {
+        &["RELAYCLIENT"]
+    }
+
     fn sender(&mut self, session: &Session, _: &mut BString, _: &mut BString) -> Answer {
         let may_send =
             session.number(b"authenticated").unwrap_or(0) != 0 || session.variable(b"RELAYCLIENT").is_some();

@@ -2,7 +2,7 @@
 
 pub mod smtp;
 
-use crate::{chain::Chain, connection::Framing, plugin::Finding, session::Session};
+use crate::{chain::Chain, plugin::Finding, response::Framing, session::Session};
 
 /// The status a program exits with (CORE-EXIT-1 … 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

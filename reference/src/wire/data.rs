@@ -108,7 +108,7 @@ impl Decoder {
 
     /// From inside a line, takes everything that needs no thought: text up to the first line end that
     /// is bare or is followed by an extraordinary line.
-    fn copy_lines(&mut self, input: &[u8], out: &mut Vec<u8>) -> usize {
+    fn copy_lines(&self, input: &[u8], out: &mut Vec<u8>) -> usize {
         let mut start = 0;
         loop {
             let rest = &input[start..];

@@ -13,9 +13,9 @@ use self::conversation::Conversation;
 use super::{ExitStatus, Protocol};
 use crate::{
     chain::Chain,
-    connection::{End, Framing},
+    connection::End,
     plugin::Finding,
-    response::Response,
+    response::{Framing, Response},
     session::{Session, decimal_prefix, whole_decimal},
     wire::text,
 };
