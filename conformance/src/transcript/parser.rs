@@ -35,7 +35,8 @@ type Result<T> = std::result::Result<T, ParseError>;
 /// # Errors
 /// The first thing that is not understood.
 pub fn parse(id: &str, source: &str) -> Result<Case> {
-    let mut lines = source.lines().enumerate().map(|(i, text)| Line { number: i + 1, text });
+    let text = source.strip_suffix('\n').unwrap_or(source);
+    let mut lines = text.split('\n').enumerate().map(|(i, text)| Line { number: i + 1, text });
     let error = |line, what: &str| ParseError { line, column: 1, what: what.into() };
     match lines.next() {
         Some(Line { text: "+++", .. }) => {}
@@ -77,6 +78,10 @@ impl Line<'_> {
 fn items<'a>(lines: &mut impl Iterator<Item = Line<'a>>, block: Option<Line<'a>>) -> Result<Vec<Item>> {
     let mut items: Vec<Item> = Vec::new();
     while let Some(line) = lines.next() {
+        // They would not survive an editor, nor be seen in one.
+        if let Some(column) = line.text.find(|c: char| c.is_control() && c != '\t') {
+            return Err(line.error(column, "a control character; it is written as an escape"));
+        }
         if line.text.trim().is_empty() || line.text.starts_with('#') {
             items.push(Item::Remark(line.text.into()));
         } else if line.text == "}" {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{
     model::{Act, Case, Content, Expectation, Fact, Item, Step},
-    text::{Part, Pattern, Piece, Tail, Text, escape},
+    text::{Part, Pattern, Piece, Tail, Text, end_visibly, escape_part},
 };
 
 /// The case as a file.
@@ -74,9 +74,9 @@ fn expectation(expectation: &Expectation, out: &mut String) {
         Fact::Stderr(p) => _ = write!(out, "stderr: {}", pattern(p)),
         Fact::QueuedNone => out.push_str("queued: none"),
         Fact::Queued { from, to, content } => {
-            let _ = write!(out, "queued: <{}> ->", text(from));
+            let _ = write!(out, "queued: <{}> ->", address(from));
             for to in to {
-                let _ = write!(out, " <{}>", text(to));
+                let _ = write!(out, " <{}>", address(to));
             }
             self::content(content.as_deref(), out);
         }
@@ -99,17 +99,22 @@ fn content(content: Option<&[Content]>, out: &mut String) {
     }
 }
 
+/// An address; a `>` inside it would look like its end.
+fn address(address: &Text) -> String {
+    text(address).replace('>', "\\x3e")
+}
+
 /// A text in the file's notation.
 pub fn text(text: &Text) -> String {
-    text.0.iter().map(piece).collect()
+    end_visibly(text.0.iter().map(piece).collect())
 }
 
 fn piece(piece: &Piece) -> String {
     match piece {
-        Piece::Bytes(bytes) => escape(bytes),
+        Piece::Bytes(bytes) => escape_part(bytes),
         Piece::Variable(name) => format!("${{{name}}}"),
         Piece::Repeat(unit, count) => {
-            let unit = escape(unit).replace('"', "\\\"");
+            let unit = escape_part(unit).replace('"', "\\\"");
             format!("${{\"{unit}\" * {count}}}")
         }
     }
@@ -120,7 +125,7 @@ pub fn pattern(pattern: &Pattern) -> String {
     let mut out = String::new();
     for part in &pattern.parts {
         match part {
-            Part::Text(Piece::Bytes(bytes)) => out.push_str(&escape(bytes).replace('~', "\\~")),
+            Part::Text(Piece::Bytes(bytes)) => out.push_str(&escape_part(bytes).replace('~', "\\~")),
             Part::Text(piece) => out.push_str(&self::piece(piece)),
             Part::Regex { name: Some(name), source } => _ = write!(out, "${{{name}=/{source}/}}"),
             Part::Regex { name: None, source } => _ = write!(out, "${{/{source}/}}"),
@@ -131,5 +136,5 @@ pub fn pattern(pattern: &Pattern) -> String {
         Tail::Any => out.push_str("~~"),
         Tail::Wording(wording) => _ = write!(out, "~{}", text(wording)),
     }
-    out
+    end_visibly(out)
 }

@@ -186,6 +186,20 @@ impl Pattern {
 /// Bytes as a transcript writes them: printable ASCII as it is, all else escaped, `${` and a last
 /// blank too.
 pub fn escape(bytes: &[u8]) -> String {
+    end_visibly(escape_part(bytes))
+}
+
+/// A text whose last blank can be seen.
+pub fn end_visibly(mut text: String) -> String {
+    if text.ends_with(' ') {
+        text.pop();
+        text.push_str("\\x20");
+    }
+    text
+}
+
+/// Bytes escaped for a place that more may follow.
+pub fn escape_part(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len());
     for (i, &byte) in bytes.iter().enumerate() {
         match byte {
@@ -195,7 +209,6 @@ pub fn escape(bytes: &[u8]) -> String {
             0 => out.push_str("\\0"),
             b'\\' => out.push_str("\\\\"),
             b'$' if bytes.get(i + 1) == Some(&b'{') => out.push_str("\\$"),
-            b' ' if i + 1 == bytes.len() => out.push_str("\\x20"),
             b' '..=b'~' => out.push(char::from(byte)),
             _ => {
                 let _ = write!(out, "\\x{byte:02x}");
