@@ -1,5 +1,5 @@
 //! Writes the seeds of every target, made from the transcripts, below `fuzz/corpus` of the current
-//! folder: `cargo run -p mailfront-fuzz --bin seed`.
+//! folder: `cargo run -p mailfront-fuzz --example seed`.
 
 use std::{fs, io, path::Path};
 
