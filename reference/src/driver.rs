@@ -11,7 +11,8 @@ use crate::{
     plugin_list,
     protocol::{ExitStatus, Protocol},
     response::Response,
-    session::{Session, decimal_prefix},
+    session::Session,
+    wire::number::decimal_prefix,
 };
 
 /// A protocol and the chain of modules it drives.

@@ -16,8 +16,11 @@ use crate::{
     connection::End,
     plugin::Finding,
     response::{Framing, Response},
-    session::{Session, decimal_prefix, whole_decimal},
-    wire::text,
+    session::Session,
+    wire::{
+        number::{decimal_prefix, whole_decimal},
+        text,
+    },
 };
 
 /// The settings of the protocol, all read before the greeting.
