@@ -9,7 +9,7 @@
 //!   error.
 //! - [`plugin`]: what a module can do: the hooks of its events and commands of its own.
 //! - [`plugin_list`]: the language in which plugins are listed: `name`, `+name`, `-name`, `-*`.
-//! - [`modules`]: a name becomes a module: one built in, else a shared object.
+//! - [`modules`]: a name becomes a module: one built in, else a shared object, which [`abi`] loads.
 //! - [`chain`]: one event after another runs over plugins and backend until somebody decides.
 //!   [`scratch`] is the temporary file some of them need.
 //! - [`wire`]: pure codecs: command lines, addresses, message data.
@@ -20,6 +20,7 @@
 //! - [`programs`]: the programs by name; [`process`] is what they all do first.
 #![deny(unsafe_op_in_unsafe_fn)]
 
+pub mod abi;
 pub mod backends;
 pub mod chain;
 pub mod check;
