@@ -20,6 +20,7 @@ pub static PROBE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/probe.so"));
 /// What all plays of one run share: a folder that disappears with it, and a pool of probe modules.
 pub struct Workshop {
     root: tempfile::TempDir,
+    plays: tempfile::TempDir,
     next: AtomicUsize,
     pool: Mutex<Vec<String>>,
 }
@@ -31,12 +32,12 @@ impl Workshop {
     /// The folder cannot be made.
     pub fn new() -> std::io::Result<Self> {
         let root = tempfile::Builder::new().prefix("mailfront-conformance-").tempdir()?;
-        // A case may start its program under another user, who must be able to pass.
-        fs::set_permissions(root.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
-        for folder in ["bin", "pool", "plays"] {
+        let_others_pass(root.path())?;
+        for folder in ["bin", "pool"] {
             fs::create_dir(root.path().join(folder))?;
         }
-        Ok(Self { root, next: AtomicUsize::new(0), pool: Mutex::default() })
+        let plays = folder_for_plays()?;
+        Ok(Self { root, plays, next: AtomicUsize::new(0), pool: Mutex::default() })
     }
 
     /// Links `names` to the program `exe`, which acts by the name it is started under; gives the
@@ -55,7 +56,7 @@ impl Workshop {
     /// The folder for the next play; not made yet.
     fn next_folder(&self) -> PathBuf {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        self.root.path().join("plays").join(number.to_string())
+        self.plays.path().join(number.to_string())
     }
 
     /// A copy of the probe under `name`, made once a run. Every name has a file of its own: the
@@ -69,4 +70,22 @@ impl Workshop {
         }
         Ok(path)
     }
+}
+
+/// Files in memory are made and removed faster; a play makes and removes some dozens.
+const IN_MEMORY: &str = "/dev/shm";
+
+fn folder_for_plays() -> std::io::Result<tempfile::TempDir> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("mailfront-conformance-plays-");
+    let chosen = std::env::var_os("TMPDIR").is_some();
+    let in_memory = if chosen { None } else { builder.tempdir_in(IN_MEMORY).ok() };
+    let folder = in_memory.map_or_else(|| builder.tempdir(), Ok)?;
+    let_others_pass(folder.path())?;
+    Ok(folder)
+}
+
+/// A case may start its program under another user.
+fn let_others_pass(folder: &Path) -> std::io::Result<()> {
+    fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o755))
 }

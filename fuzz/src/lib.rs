@@ -1,0 +1,139 @@
+//! The bodies of the fuzz targets: what must hold for every input.
+//!
+//! Each takes the engine's bytes and panics where something does not hold. `cargo test` replays the
+//! corpora and the seeds through the same bodies on a stable compiler.
+
+pub mod seeds;
+
+use std::convert::Infallible;
+
+use bstr::{BStr, ByteSlice};
+use mailfront::{
+    plugin_list,
+    wire::{
+        address::{self, ADDRESS_MAX},
+        command::Command,
+        data::{Decoder, Framing, Outcome},
+    },
+};
+use mailfront_conformance::transcript;
+
+/// A body.
+pub type Body = fn(&[u8]);
+
+/// All bodies under the names of their targets.
+pub const BODIES: [(&str, Body); 5] = [
+    ("command_line", command_line),
+    ("address", address),
+    ("data", data),
+    ("plugin_list", plugin_list),
+    ("transcript", transcript),
+];
+
+/// A command line falls into verb, blanks and argument; nothing is lost (SMTP-CMD-3).
+pub fn command_line(line: &[u8]) {
+    let command = Command::parse(line);
+    assert!(command.verb.find_byteset(b" \t").is_none(), "a blank in the verb");
+    assert!(!command.argument.starts_with_str(" ") && !command.argument.starts_with_str("\t"));
+    let blanks = &line[command.verb.len()..line.len() - command.argument.len()];
+    assert!(blanks.iter().all(|b| b" \t".contains(b)), "more than blanks is missing");
+    assert!(command.argument.is_empty() || !blanks.is_empty());
+    assert!(command.is(command.verb));
+}
+
+/// What is taken for an address can be passed on in any envelope (SMTP-MAIL-18, HOOK-ADDR-4).
+pub fn address(argument: &[u8]) {
+    match address::parse(argument) {
+        Ok(parsed) => {
+            assert!(parsed.address.len() <= ADDRESS_MAX);
+            assert!(parsed.address.find_byteset(b"\0\r\n").is_none(), "a byte that ends an envelope field");
+            assert!(parsed.parameters.find_byteset(b"\r\n").is_none());
+            assert!(parsed.address.len() + parsed.parameters.len() <= argument.len(), "more than was there");
+            assert!(argument.find_byteset(b"\0\r\n").is_none());
+            let count = address::items(&parsed.parameters).count();
+            assert!(count <= argument.len(), "parameters from nowhere");
+        }
+        Err(error) => assert!(error.offset <= argument.len(), "an error outside the argument"),
+    }
+}
+
+/// How message data is cut makes no difference, and no framing knows more than its own end mark
+/// (SMTP-DATA-10 … 15). The first two bytes choose the framing and the cuts.
+pub fn data(input: &[u8]) {
+    let [choice, step, data @ ..] = input else { return };
+    let framing = [Framing::Crlf, Framing::Lf, Framing::Dangerous][usize::from(choice % 3)];
+    let (whole, end, doomed) = decoded(framing, data, data.len().max(1));
+    let pieces = decoded(framing, data, usize::from(step % 16) + 1);
+    assert_eq!(pieces, (whole.clone(), end, doomed), "cutting changes the result");
+    assert!(whole.len() <= data.len(), "more comes out than went in");
+    let (consumed, outcome) = end;
+    assert!(consumed <= data.len());
+    if framing == Framing::Crlf {
+        assert!(doomed || whole.iter().all(|b| *b != b'\r'), "a CR in an undoomed message");
+        let mark =
+            data.strip_prefix(b".\r\n").map(|_| 3).or_else(|| data.find(b"\r\n.\r\n").map(|at| at + 5));
+        if outcome == Outcome::End {
+            assert_eq!(Some(consumed), mark, "another end than the first CRLF.CRLF");
+        }
+    }
+    if framing == Framing::Lf && outcome == Outcome::End {
+        assert!(data[..consumed].ends_with(b"\n.\n") || consumed == 2, "an end mark that is none");
+    }
+}
+
+/// Feeds `data` in pieces of `size` bytes: output, consumed bytes with outcome, doomed.
+fn decoded(framing: Framing, data: &[u8], size: usize) -> (Vec<u8>, (usize, Outcome), bool) {
+    let mut decoder = Decoder::new(framing);
+    let mut out = Vec::new();
+    let mut consumed = 0;
+    for piece in data.chunks(size) {
+        let step = decoder.push(piece, &mut out);
+        consumed += step.consumed;
+        if step.outcome != Outcome::GoesOn {
+            return (out, (consumed, step.outcome), decoder.doomed());
+        }
+    }
+    (out, (consumed, Outcome::GoesOn), decoder.doomed())
+}
+
+/// A plugin list gives what a plain reading of PLUG-LIST-3 gives, and names stay distinct.
+pub fn plugin_list(list: &[u8]) {
+    let mut names: Vec<Vec<u8>> = Vec::new();
+    for item in plugin_list::items(list) {
+        let load = |name: &BStr| Ok::<Vec<u8>, Infallible>(name.to_vec());
+        let Ok(()) = plugin_list::apply(&mut names, item, |name| name.as_bstr(), load);
+    }
+    let mut expected: Vec<&[u8]> = Vec::new();
+    for item in list.split(|b| *b == b':').filter(|item| !item.is_empty()) {
+        let (front, name) = match item[0] {
+            b'-' if item == b"-*" => {
+                expected.clear();
+                continue;
+            }
+            b'-' => {
+                expected.retain(|other| *other != &item[1..]);
+                continue;
+            }
+            b'+' => (true, &item[1..]),
+            _ => (false, item),
+        };
+        expected.retain(|other| *other != name);
+        expected.insert(if front { 0 } else { expected.len() }, name);
+    }
+    assert_eq!(names, expected);
+}
+
+/// A transcript that can be read can be written and read again as the same (the guide's promise).
+pub fn transcript(source: &[u8]) {
+    let Ok(source) = std::str::from_utf8(source) else { return };
+    match transcript::parse("fuzz", source) {
+        Ok(case) => {
+            let printed = transcript::print(&case);
+            match transcript::parse("fuzz", &printed) {
+                Ok(again) => assert_eq!(transcript::print(&again), printed, "printing is not stable"),
+                Err(error) => panic!("what was printed cannot be read: {error}\n{printed}"),
+            }
+        }
+        Err(error) => assert!(error.line <= source.lines().count() + 2, "an error outside the file: {error}"),
+    }
+}
