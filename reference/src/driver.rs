@@ -91,6 +91,7 @@ impl Service {
         };
         let protocol =
             modules::protocol(session, words.protocol).map_err(fail(Kind::Protocol, words.protocol))?;
+        session.set_protocol(protocol.name());
         session.connection.set_framing(protocol.framing());
         let backend = modules::backend(session, words.backend).map_err(fail(Kind::Backend, words.backend))?;
         let mut needs_file = backend.needs_file();

@@ -202,7 +202,7 @@ impl Session {
     }
 
     /// Sets the protocol name.
-    pub fn set_protocol(&self, name: &str) {
+    pub fn set_protocol(&self, name: impl Into<BString>) {
         *self.protocol.borrow_mut() = name.into();
     }
 

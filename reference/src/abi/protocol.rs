@@ -14,7 +14,7 @@ use bstr::BString;
 use super::{
     host,
     library::Library,
-    object::{RawAnswer, RawCommand, RawProtocol, RawStr, VERSION, assign, content},
+    object::{RawAnswer, RawCommand, RawProtocol, RawStr, VERSION, assign, c_bytes, content},
     reply, streams,
 };
 use crate::{
@@ -105,6 +105,11 @@ fn write_lines(connection: &Connection, response: &Response) -> Result<(), End> 
 }
 
 impl Protocol for Loaded {
+    fn name(&self) -> BString {
+        // SAFETY: the object stays; its name is null or a C string.
+        unsafe { c_bytes((*self.object.as_ptr()).name) }.into()
+    }
+
     fn framing(&self) -> Framing {
         // Not used: the line writer comes first.
         Framing::Netstring
@@ -157,7 +162,7 @@ fn event(run: impl FnOnce(&Session, &mut Chain) -> Option<Response>) -> RawAnswe
     answer.flatten().map_or(null(), |response| reply::held(&response))
 }
 
-/// DECISIONS of the address rule: no module ever sees such an address (HOOK-ADDR-4, NS-ADDR-3).
+/// No module ever sees such an address (HOOK-ADDR-4, NS-ADDR-3).
 fn is_illegal(address: &[u8]) -> bool {
     address.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n'))
 }
