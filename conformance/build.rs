@@ -1,7 +1,7 @@
 //! Builds the probe module and carries on the reference's link settings.
 #![expect(clippy::expect_used, reason = "a build that cannot go on stops with the reason")]
 
-use std::{env, path::Path, process::Command};
+use std::{env, fs, path::Path, process::Command};
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
@@ -12,6 +12,12 @@ fn main() {
         // Every play of the built-in reference starts this program. Without the relocations of a
         // position-independent one it starts a tenth faster; the reference's own programs keep them.
         println!("cargo:rustc-link-arg-bins=-no-pie");
+    }
+    // The reference inside finds its loaded modules only if they find it (PLUG-ABI-10, -11).
+    println!("cargo:rerun-if-changed=../reference/src/abi/symbols.txt");
+    let symbols = fs::read_to_string("../reference/src/abi/symbols.txt").expect("the list can be read");
+    for symbol in symbols.lines() {
+        println!("cargo:rustc-link-arg-bins=-Wl,--export-dynamic-symbol={symbol}");
     }
     let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR");
     let rustc = env::var("RUSTC").expect("cargo sets RUSTC");

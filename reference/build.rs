@@ -14,6 +14,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         let script = Path::new(&out).join("libgcc_s.so");
         fs::write(script, "INPUT(-lgcc_eh)\n")?;
         println!("cargo:rustc-link-search=native={out}");
+        // What loaded modules look up in the program (PLUG-ABI-10, -11).
+        println!("cargo:rerun-if-changed=src/abi/symbols.txt");
+        for symbol in fs::read_to_string("src/abi/symbols.txt")?.lines() {
+            println!("cargo:rustc-link-arg-bins=-Wl,--export-dynamic-symbol={symbol}");
+        }
     }
     Ok(())
 }

@@ -3,6 +3,8 @@
 //!
 //! Every response is a copy, so that no later hook of a module can change it (HOOK-RESP-8).
 
+#[cfg(test)]
+mod tests;
 mod walk;
 
 use bstr::BString;

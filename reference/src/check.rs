@@ -11,8 +11,11 @@ use crate::{
     plugin::Finding,
     protocol::ExitStatus,
     scratch,
-    session::{Session, decimal_prefix, whole_decimal},
-    wire::text,
+    session::Session,
+    wire::{
+        number::{decimal_prefix, whole_decimal},
+        text,
+    },
 };
 
 /// What is read before settings are recorded, or only where a session needs it.

@@ -64,14 +64,18 @@ pub enum Line {
     TooLong,
 }
 
+/// Writes all lines of a response by other means than [`Connection::write`] alone.
+pub type LineWriter = fn(&Connection, &Response) -> Result<(), End>;
+
 /// The client's connection.
 pub struct Connection {
     /// The log of the program that serves it.
     pub log: Log,
-    input: BorrowedFd<'static>,
+    input: Cell<BorrowedFd<'static>>,
     output: BorrowedFd<'static>,
     buffer: RefCell<Buffer>,
     framing: Cell<Framing>,
+    line_writer: Cell<Option<LineWriter>>,
     inactivity: Cell<Duration>,
     deadline: Cell<Option<Instant>>,
     bytes_in: Cell<u64>,
@@ -94,10 +98,11 @@ impl Connection {
     pub fn over(input: BorrowedFd<'static>, output: BorrowedFd<'static>, log: Log) -> Self {
         Self {
             log,
-            input,
+            input: Cell::new(input),
             output,
             buffer: RefCell::default(),
             framing: Cell::new(Framing::Smtp),
+            line_writer: Cell::new(None),
             inactivity: Cell::new(Duration::from_secs(DEFAULT_TIMEOUT)),
             deadline: Cell::new(None),
             bytes_in: Cell::new(0),
@@ -107,12 +112,30 @@ impl Connection {
 
     /// The descriptors read from and written to, for a transport that takes their place.
     pub fn descriptors(&self) -> (BorrowedFd<'static>, BorrowedFd<'static>) {
-        (self.input, self.output)
+        (self.input.get(), self.output)
     }
 
     /// How responses are written from now on.
     pub fn set_framing(&self, framing: Framing) {
         self.framing.set(framing);
+    }
+
+    /// From now on a loaded protocol writes the responses, whatever framing is set (PLUG-ABI-8).
+    pub fn set_line_writer(&self, writer: LineWriter) {
+        self.line_writer.set(Some(writer));
+    }
+
+    /// From now on `input` is read, and what was read before and not consumed is forgotten.
+    pub fn replace_input(&self, input: BorrowedFd<'static>) {
+        *self.buffer.borrow_mut() = Buffer::default();
+        self.input.set(input);
+    }
+
+    /// Puts bytes back in front of those not yet consumed.
+    pub fn give_back(&self, bytes: &[u8]) {
+        let mut buffer = self.buffer.borrow_mut();
+        let start = std::mem::take(&mut buffer.start);
+        buffer.bytes.splice(..start, bytes.iter().copied());
     }
 
     /// Limits each wait for the client to `seconds` (CORE-TIME-2).
@@ -212,7 +235,10 @@ impl Connection {
     /// # Errors
     /// The client is gone, or takes nothing.
     pub fn send(&self, response: &Response) -> Result<(), End> {
-        self.write(&self.framing.get().encode(response))
+        match self.line_writer.get() {
+            Some(write) => write(self, response),
+            None => self.write(&self.framing.get().encode(response)),
+        }
     }
 
     /// Writes all of `bytes`.
@@ -237,12 +263,12 @@ impl Connection {
 
     fn read(&self) -> Result<(), End> {
         loop {
-            self.wait(self.input, PollFlags::IN)?;
+            self.wait(self.input.get(), PollFlags::IN)?;
             let mut buffer = self.buffer.borrow_mut();
             buffer.start = 0;
             buffer.bytes.clear();
             buffer.bytes.reserve_exact(READ_SIZE);
-            match rustix::io::read(self.input, spare_capacity(&mut buffer.bytes)) {
+            match rustix::io::read(self.input.get(), spare_capacity(&mut buffer.bytes)) {
                 Ok(0) => return Err(End::Eof),
                 Ok(count) => {
                     self.bytes_in.set(self.bytes_in.get() + count as u64);

@@ -11,7 +11,8 @@ use crate::{
     plugin_list,
     protocol::{ExitStatus, Protocol},
     response::Response,
-    session::{Session, decimal_prefix},
+    session::Session,
+    wire::number::decimal_prefix,
 };
 
 /// A protocol and the chain of modules it drives.
@@ -46,12 +47,21 @@ pub fn serve(arguments: &[BString]) -> ExitStatus {
     };
     service.set_time_limits(&session);
     let status = service.run(&session);
-    // The message hooks of every exit see one last reset, whatever it answers (HOOK-RESET-1).
-    let _ignored = service.chain.reset(&session);
-    let Connection { log, .. } = &session.connection;
-    let (read, written) = (session.connection.bytes_in(), session.connection.bytes_out());
-    log.line(format!("bytes in: {read} bytes out: {written}").as_bytes());
+    finish(&session, &mut service.chain);
     status
+}
+
+/// What every exit after start-up sees to: one last reset, whatever it answers (HOOK-RESET-1), and the
+/// count of bytes (CORE-LOG-7).
+pub(crate) fn finish(session: &Session, chain: &mut Chain) {
+    let _ignored = chain.reset(session);
+    log_bytes(session);
+}
+
+/// The last log line (CORE-LOG-7).
+pub(crate) fn log_bytes(session: &Session) {
+    let (read, written) = (session.connection.bytes_in(), session.connection.bytes_out());
+    session.log(format!("bytes in: {read} bytes out: {written}").as_bytes());
 }
 
 /// The arguments of `mailfront`, by their meaning (CORE-ARG-1).
@@ -81,6 +91,7 @@ impl Service {
         };
         let protocol =
             modules::protocol(session, words.protocol).map_err(fail(Kind::Protocol, words.protocol))?;
+        session.set_protocol(protocol.name());
         session.connection.set_framing(protocol.framing());
         let backend = modules::backend(session, words.backend).map_err(fail(Kind::Backend, words.backend))?;
         let mut needs_file = backend.needs_file();

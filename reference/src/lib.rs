@@ -1,7 +1,26 @@
 //! A mailfront: one driver loads a protocol, a backend and a list of plugins by name and serves one
-//! connection on standard input and output.
+//! client on standard input and output, then exits.
+//!
+//! The contract is `docs/spec/`; ids such as `SMTP-DATA-14` name its clauses. In reading order:
+//!
+//! - [`response`]: what a hook answers and a client is told: a number, a text, and how they are sent.
+//! - [`session`]: what the modules of one connection share: variables, numbers, strings.
+//! - [`connection`]: standard input and output: bytes, lines, time limits, counts. [`log`] is standard
+//!   error.
+//! - [`plugin`]: what a module can do: the hooks of its events and commands of its own.
+//! - [`plugin_list`]: the language in which plugins are listed: `name`, `+name`, `-name`, `-*`.
+//! - [`modules`]: a name becomes a module: one built in, else a shared object, which [`abi`] loads.
+//! - [`chain`]: one event after another runs over plugins and backend until somebody decides.
+//!   [`scratch`] is the temporary file some of them need.
+//! - [`wire`]: pure codecs: command lines, addresses, message data.
+//! - [`protocol`]: what reads the client's bytes and runs the events they ask for; SMTP.
+//! - [`plugins`] and [`backends`]: the modules built in, one file each.
+//! - [`driver`]: one session from arguments to exit status. [`check`] does as much of it as can be done
+//!   without a client.
+//! - [`programs`]: the programs by name; [`process`] is what they all do first.
 #![deny(unsafe_op_in_unsafe_fn)]
 
+pub mod abi;
 pub mod backends;
 pub mod chain;
 pub mod check;

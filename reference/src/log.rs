@@ -3,7 +3,10 @@
 use bstr::BString;
 use rustix::stdio;
 
-use crate::{session::process_variable, wire::text};
+use crate::{
+    session::process_variable,
+    wire::{number::decimal_prefix, text},
+};
 
 /// The longest text of a line; what is beyond is cut, so that a line stays one write (CORE-LOG-1, -5).
 pub const TEXT_MAX: usize = 4096;
@@ -24,7 +27,7 @@ impl Log {
         Self {
             prefix: format!("{program}[{}]: ", std::process::id()).into(),
             bare: process_variable(b"MSG_NO_PROGRAM").is_some(),
-            tracing: crate::session::decimal_prefix(&mask).is_some_and(|mask| mask & 1 == 1),
+            tracing: decimal_prefix(&mask).is_some_and(|mask| mask & 1 == 1),
         }
     }
 

@@ -10,7 +10,7 @@ use std::{
 use bstr::{BStr, BString, ByteSlice};
 
 use crate::{
-    backends, plugin::LoadError, plugin::Module, plugins, protocol, protocol::Protocol, session::Session,
+    abi, backends, plugin::LoadError, plugin::Module, plugins, protocol, protocol::Protocol, session::Session,
 };
 
 /// Where module files are looked for without `$MODULE_PATH` (CORE-MOD-1).
@@ -69,7 +69,8 @@ impl Kind {
 /// # Errors
 /// There is none, or it cannot be loaded.
 pub fn protocol(session: &Session, name: &BStr) -> Result<Box<dyn Protocol>, LoadError> {
-    built_in(PROTOCOLS, name).map_or_else(|| load(&file(session, Kind::Protocol, name)), Ok)
+    built_in(PROTOCOLS, name)
+        .map_or_else(|| abi::load_protocol(&file(session, Kind::Protocol, name), session), Ok)
 }
 
 /// The backend called `name`.
@@ -77,7 +78,7 @@ pub fn protocol(session: &Session, name: &BStr) -> Result<Box<dyn Protocol>, Loa
 /// # Errors
 /// There is none, or it cannot be loaded.
 pub fn backend(session: &Session, name: &BStr) -> Result<Box<dyn Module>, LoadError> {
-    built_in(BACKENDS, name).map_or_else(|| load(&file(session, Kind::Backend, name)), Ok)
+    built_in(BACKENDS, name).map_or_else(|| abi::load_backend(&file(session, Kind::Backend, name)), Ok)
 }
 
 /// The plugin called `name`.
@@ -85,13 +86,7 @@ pub fn backend(session: &Session, name: &BStr) -> Result<Box<dyn Module>, LoadEr
 /// # Errors
 /// There is none, or it cannot be loaded.
 pub fn plugin(session: &Session, name: &BStr) -> Result<Box<dyn Module>, LoadError> {
-    built_in(PLUGINS, name).map_or_else(|| load(&file(session, Kind::Plugin, name)), Ok)
-}
-
-fn load<T>(path: &std::path::Path) -> Result<T, LoadError> {
-    let mut full = BString::from(path.as_os_str().as_bytes());
-    full.extend_from_slice(b": cannot open shared object file: No such file or directory");
-    Err(LoadError::Unloadable { public: "no such module".into(), full })
+    built_in(PLUGINS, name).map_or_else(|| abi::load_plugin(&file(session, Kind::Plugin, name), name), Ok)
 }
 
 /// A built-in module is found before the module directory is looked at (CORE-MOD-10).

@@ -39,9 +39,9 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     PROGRAMS.iter().map(|program| program.name)
 }
 
-/// What this mailfront has built in: the names of its modules.
+/// What this mailfront can do: the names of its built-in modules, and `c-modules`, compiled ones.
 pub fn features() -> impl Iterator<Item = &'static str> {
-    modules::built_in_names()
+    modules::built_in_names().chain(["c-modules"])
 }
 
 /// Runs the program that the file name of the first word names, with the other words as its arguments,

@@ -15,7 +15,7 @@ use bstr::{BString, ByteSlice};
 use crate::{
     connection::{Connection, End},
     response::Response,
-    wire::text,
+    wire::{number::whole_decimal, text},
 };
 
 /// The session string that holds the client's name for itself (SESS-STR-3).
@@ -202,7 +202,7 @@ impl Session {
     }
 
     /// Sets the protocol name.
-    pub fn set_protocol(&self, name: &str) {
+    pub fn set_protocol(&self, name: impl Into<BString>) {
         *self.protocol.borrow_mut() = name.into();
     }
 
@@ -230,23 +230,48 @@ impl Session {
     }
 }
 
-/// A number that is entirely decimal: leading blanks and one `+` allowed, overflow saturates, `-`
-/// never (SESS-ENV-7, CNT-NUM-3).
-pub fn whole_decimal(value: &[u8]) -> Option<u64> {
-    let value = value.trim_start_with(|c| matches!(c, ' ' | '\t' | '\n' | '\x0b' | '\x0c' | '\r'));
-    let digits = value.strip_prefix(b"+").unwrap_or(value);
-    (!digits.is_empty() && digits.iter().all(u8::is_ascii_digit)).then(|| saturating(digits))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::Log;
 
-/// The decimal prefix of a number: leading blanks allowed, trailing junk ignored; `None` without
-/// digits or with a minus (CORE-TIME-1, -6, SMTP-CMD-12).
-pub fn decimal_prefix(value: &[u8]) -> Option<u64> {
-    let value = value.trim_start_with(|c| matches!(c, ' ' | '\t' | '\n' | '\x0b' | '\x0c' | '\r'));
-    let value = value.strip_prefix(b"+").unwrap_or(value);
-    let digits = &value[..value.iter().take_while(|b| b.is_ascii_digit()).count()];
-    (!digits.is_empty()).then(|| saturating(digits))
-}
+    fn session() -> Session {
+        Session::new(Connection::new(Log::new("test")))
+    }
 
-fn saturating(digits: &[u8]) -> u64 {
-    digits.iter().fold(0u64, |n, b| n.saturating_mul(10).saturating_add(u64::from(b - b'0')))
+    #[test]
+    fn the_newest_assignment_wins_but_the_smallest_is_remembered() {
+        let session = session();
+        session.put(b"MAILFRONT_TEST=9");
+        session.set(b"MAILFRONT_TEST", b"5x", true);
+        session.set(b"MAILFRONT_TEST", b"7", false);
+        session.put(b"MAILFRONT_TEST=12");
+        assert_eq!(session.variable(b"MAILFRONT_TEST"), Some("12".into()));
+        assert_eq!(session.smallest(b"MAILFRONT_TEST"), 9);
+        session.clear_overlay();
+        assert_eq!(session.variable(b"MAILFRONT_TEST"), None);
+        assert_eq!(session.smallest(b"MAILFRONT_TEST"), 0);
+    }
+
+    #[test]
+    fn an_entry_without_value_is_invisible_and_kept_for_children() {
+        let session = session();
+        session.put(b"MAILFRONT_TEST");
+        assert_eq!(session.variable(b"MAILFRONT_TEST"), None);
+        assert_eq!(session.overlay(), [("MAILFRONT_TEST".into(), None)]);
+    }
+
+    #[test]
+    fn a_helo_name_yields_to_the_next_but_a_module_s_stays() {
+        let session = session();
+        session.store_helo(b"one");
+        session.store_helo(b"two\x01");
+        assert_eq!(session.string(HELO_DOMAIN), Some("two?".into()));
+        session.set_string(HELO_DOMAIN, b"mine");
+        session.store_helo(b"three");
+        assert_eq!(session.string(HELO_DOMAIN), Some("mine".into()));
+        session.delete_string(HELO_DOMAIN);
+        session.store_helo(b"four");
+        assert_eq!(session.string(HELO_DOMAIN), Some("four".into()));
+    }
 }

@@ -2,6 +2,8 @@
 
 pub mod smtp;
 
+use bstr::BString;
+
 use crate::{chain::Chain, plugin::Finding, response::Framing, session::Session};
 
 /// The status a program exits with (CORE-EXIT-1 … 3).
@@ -19,6 +21,9 @@ impl ExitStatus {
 
 /// A protocol module.
 pub trait Protocol {
+    /// Its name in trace headers, unless the client makes it another (SESS-PROTO-1).
+    fn name(&self) -> BString;
+
     /// How it writes responses, those of a failed start-up included (CORE-MOD-6).
     fn framing(&self) -> Framing;
 

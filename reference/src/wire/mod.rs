@@ -3,6 +3,8 @@
 //! [`text`] makes foreign bytes fit for a line of ours. Logs, replies and the stored HELO name each
 //! have their own idea of a harmless byte; whatever is not becomes `?`.
 //!
+//! [`number`] reads the numbers of variables: strictly, or as far as there are digits.
+//!
 //! [`command`] splits a command line into verb and argument, and knows which bytes an argument must
 //! not have. Taking the line end off is the connection's work, since it also decides how long a line
 //! may be.
@@ -17,4 +19,5 @@
 pub mod address;
 pub mod command;
 pub mod data;
+pub mod number;
 pub mod text;

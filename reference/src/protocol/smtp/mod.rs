@@ -16,8 +16,11 @@ use crate::{
     connection::End,
     plugin::Finding,
     response::{Framing, Response},
-    session::{Session, decimal_prefix, whole_decimal},
-    wire::text,
+    session::Session,
+    wire::{
+        number::{decimal_prefix, whole_decimal},
+        text,
+    },
 };
 
 /// The settings of the protocol, all read before the greeting.
@@ -37,12 +40,15 @@ const DANGEROUS_LINE_ENDINGS: &str = "SMTP_DANGEROUS_LINE_ENDINGS";
 const MAXNOTIMPL: &str = "MAXNOTIMPL";
 
 impl Protocol for Smtp {
+    fn name(&self) -> BString {
+        "SMTP".into()
+    }
+
     fn framing(&self) -> Framing {
         Framing::Smtp
     }
 
     fn init(&mut self, session: &Session) -> Result<(), ExitStatus> {
-        session.set_protocol("SMTP");
         self.domain = session.fact("LOCALHOST").unwrap_or_else(|| "unknown".into());
         self.greeting = session.setting("SMTPGREETING");
         let limit = session.setting(MAXNOTIMPL).as_deref().and_then(|value| decimal_prefix(value));
