@@ -22,7 +22,7 @@ fn main() {
     let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR");
     let rustc = env::var("RUSTC").expect("cargo sets RUSTC");
     let target = env::var("TARGET").expect("cargo sets TARGET");
-    // One file, no dependencies: the compiler alone makes it, so that the program carries a loadable
+    // It has no dependencies: the compiler alone makes it, so that the program carries a loadable
     // module without a second build step for its user.
     let status = Command::new(rustc)
         .args(["--edition", "2024", "--crate-type", "cdylib", "--crate-name", "probe", "--target", &target])

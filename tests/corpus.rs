@@ -1,4 +1,5 @@
 //! The bodies of the fuzz targets hold for every seed and for everything a campaign has kept.
+#![allow(clippy::expect_used, reason = "a test that cannot be set up fails with the reason")]
 
 use std::fs;
 

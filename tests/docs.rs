@@ -1,4 +1,5 @@
 //! The documents hold together: relative links lead somewhere, and the guide's examples are cases.
+#![allow(clippy::expect_used, reason = "a test that cannot be set up fails with the reason")]
 
 use std::{
     fs,

@@ -1,4 +1,5 @@
 //! The suite is tested with liars: each wrong front end gets its verdict.
+#![allow(clippy::expect_used, reason = "a test that cannot be set up fails with the reason")]
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 

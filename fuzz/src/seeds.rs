@@ -16,7 +16,7 @@ pub fn of(target: &str, cases: &Cases) -> Vec<Vec<u8>> {
         .flat_map(|case| match target {
             "command_line" => lines(case),
             "address" => lines(case).into_iter().filter_map(|line| argument(&line)).collect(),
-            "data" => sent(case).iter().flat_map(framed).collect(),
+            "data" => sent(case).iter().flat_map(|data| framed(data)).collect(),
             "plugin_list" => case.front.words().into_iter().skip(3).map(String::into_bytes).collect(),
             "transcript" => vec![print(case).into_bytes()],
             _ => Vec::new(),
@@ -29,8 +29,8 @@ pub fn of(target: &str, cases: &Cases) -> Vec<Vec<u8>> {
 }
 
 /// Message data with each choice of framing in front.
-fn framed(data: &Vec<u8>) -> [Vec<u8>; 3] {
-    [0, 1, 2].map(|framing| [&[framing, 3], &data[..]].concat())
+fn framed(data: &[u8]) -> [Vec<u8>; 3] {
+    [0, 1, 2].map(|framing| [&[framing, 3], data].concat())
 }
 
 /// The command lines a case sends.
