@@ -14,6 +14,7 @@ pub mod evidence;
 pub mod exit;
 pub mod judge;
 pub mod play;
+pub mod property;
 pub mod report;
 pub mod run;
 pub mod sandbox;

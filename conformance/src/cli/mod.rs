@@ -1,16 +1,17 @@
 //! The program: one verb, one file.
 
 mod list;
+mod prop;
 mod run;
 mod select;
 
-use std::{ffi::OsString, path::PathBuf};
+use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
 
 use crate::{cases::Cases, exit::Status};
 
-pub use select::{Built, Selection};
+pub use select::{Built, CasesValue, Selection};
 
 /// Says of any SMTP, QMTP, QMQP or POP3 front end what it does that its contract does not allow.
 #[derive(Debug, Parser)]
@@ -19,8 +20,8 @@ struct Arguments {
     #[command(subcommand)]
     verb: Verb,
     /// Read the cases below this folder instead of those in the program.
-    #[arg(long, global = true, value_name = "DIR")]
-    cases: Option<PathBuf>,
+    #[arg(long, global = true, value_name = "DIR", value_parser = CasesValue::folder())]
+    cases: Option<CasesValue>,
 }
 
 /// The exit statuses, as `--help` shows them.
@@ -33,6 +34,8 @@ enum Verb {
     Run(run::Arguments),
     /// List cases.
     List(list::Arguments),
+    /// Hold a target against a model with inputs made up at random.
+    Prop(prop::Arguments),
 }
 
 /// Runs the program; gives the exit status. `built` makes the target that the program carries, if
@@ -46,8 +49,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, built: Option<Built>)
         }
     };
     let cases = match &arguments.cases {
-        None => Cases::embedded(),
-        Some(folder) => match Cases::below(folder) {
+        None | Some(CasesValue::Count(_)) => Cases::embedded(),
+        Some(CasesValue::Folder(folder)) => match Cases::below(folder) {
             Ok(cases) => cases,
             Err(error) => return fail(&Failure::usage(format!("--cases {error}"))),
         },
@@ -55,6 +58,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, built: Option<Built>)
     let result = match arguments.verb {
         Verb::Run(arguments) => run::run(&arguments, &cases, built),
         Verb::List(arguments) => list::list(&arguments, &cases),
+        Verb::Prop(arguments) => prop::run(&arguments, built),
     };
     match result {
         Ok(status) => status.code(),

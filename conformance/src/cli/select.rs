@@ -2,6 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::{
+    builder::{PathBufValueParser, TypedValueParser},
+    value_parser,
+};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::Failure;
@@ -17,6 +21,27 @@ pub type Built = fn(&Workshop) -> std::io::Result<Target>;
 
 /// The name of that target.
 pub const BUILT_IN: &str = "reference";
+
+/// The value of `--cases`. The option is one to the parser of the command line, whichever the verb.
+#[derive(Debug, Clone)]
+pub enum CasesValue {
+    /// The folder of the cases.
+    Folder(PathBuf),
+    /// Where cases are made up: how many.
+    Count(u32),
+}
+
+impl CasesValue {
+    /// Reads a folder.
+    pub fn folder() -> impl TypedValueParser<Value = Self> {
+        PathBufValueParser::new().map(Self::Folder)
+    }
+
+    /// Reads a number.
+    pub fn count() -> impl TypedValueParser<Value = Self> {
+        value_parser!(u32).map(Self::Count)
+    }
+}
 
 /// The selection of cases.
 #[derive(Debug, clap::Args)]

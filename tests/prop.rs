@@ -1,0 +1,57 @@
+//! `prop`: the reference holds, and a wrong front end is found out with a transcript that shows it.
+
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt, symlink},
+    path::{Path, PathBuf},
+};
+
+use assert_cmd::Command;
+
+fn suite() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_suite"))
+}
+
+/// A target whose `mailfront` is the reference behind a shell line.
+fn behind(line: &str, folder: &Path) -> PathBuf {
+    symlink(env!("CARGO_BIN_EXE_suite"), folder.join("mailfront")).expect("a link");
+    let (script, target) = (folder.join("liar"), folder.join("liar.toml"));
+    let started = folder.join("mailfront");
+    fs::write(&script, format!("#!/bin/sh\n{line}\nexec {} \"$@\"\n", started.display())).expect("a script");
+    fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).expect("a mode");
+    let source = format!("name = 'liar'\n[programs]\nmailfront = '{}'\n", script.display());
+    fs::write(&target, source).expect("a target");
+    target
+}
+
+#[test]
+fn the_reference_does_as_the_model_says() {
+    suite().args(["prop", "plugin-list", "--cases", "200"]).assert().success();
+}
+
+#[test]
+fn a_wrong_front_end_is_shown_by_a_small_transcript() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let target = behind("unset PLUGINS", folder.path());
+    let out = folder.path().join("out");
+    let prop = |seed: &str| {
+        let mut prop = suite();
+        prop.args(["prop", "plugin-list", "--seed", seed, "--target"]).arg(&target).arg("--out").arg(&out);
+        prop.assert().code(1).get_output().stdout.clone()
+    };
+    let shown = prop("7");
+    assert_eq!(shown, prop("7"), "the same seed gives the same failure");
+    let case = fs::read(out.join("plugin-list-7.case")).expect("the transcript");
+    assert_eq!(case, shown);
+    let text = String::from_utf8_lossy(&case);
+    let head: Vec<&str> = text.lines().filter(|line| line.starts_with("run =")).collect();
+    assert_eq!(head, ["run = \"mailfront smtp echo\""], "{text}");
+    // The suite plays it: it holds on the reference and fails on the wrong one.
+    let play = |target: &Path| {
+        let mut run = suite();
+        run.arg("--cases").arg(&out).arg("run").arg("--target").arg(target);
+        run.assert()
+    };
+    play(Path::new("reference")).success();
+    play(&target).code(1);
+}
