@@ -87,7 +87,7 @@ impl Cases {
 
     fn add(&mut self, id: &str, file: &str, source: &str) {
         match parse(id, source) {
-            Ok(case) => self.cases.push(case),
+            Ok(case) => self.cases.push(Case { file: file.into(), ..case }),
             Err(e) => self.refuse(file.into(), e.to_string()),
         }
     }

@@ -93,9 +93,9 @@ impl From<std::io::Error> for Failure {
 }
 
 fn fail(failure: &Failure) -> u8 {
-    anstream::eprintln!(
-        "mailfront-conformance: {}",
-        crate::transcript::text::printable(failure.what.as_bytes())
-    );
+    for (i, line) in failure.what.lines().enumerate() {
+        let name = if i == 0 { "mailfront-conformance: " } else { "  " };
+        anstream::eprintln!("{name}{}", crate::transcript::text::printable(line.as_bytes()));
+    }
     failure.status.code()
 }
