@@ -55,8 +55,19 @@ impl Clause {
 #[derive(Debug, Default)]
 pub struct Spec {
     clauses: BTreeMap<String, Clause>,
-    /// What is wrong with the sheets: `FILE:LINE: what`.
-    pub faults: Vec<String>,
+    /// What is wrong with the sheets.
+    pub faults: Vec<Fault>,
+}
+
+/// Something in a sheet that is not understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The sheet.
+    pub file: String,
+    /// The line, from 1; 0 if it concerns the whole sheet.
+    pub line: usize,
+    /// What is wrong.
+    pub what: String,
 }
 
 impl Spec {
@@ -69,7 +80,7 @@ impl Spec {
                 match file.contents_utf8() {
                     Some(source) if name.ends_with(".md") => spec.add(&name, source),
                     Some(_) => {}
-                    None => spec.faults.push(format!("{name}: not UTF-8")),
+                    None => spec.fault(&name, 0, "not UTF-8".into()),
                 }
             }
             spec
@@ -88,7 +99,7 @@ impl Spec {
             }
             match head(line) {
                 Head::None => {}
-                Head::Wrong(what) => self.faults.push(format!("{file}:{number}: {what}")),
+                Head::Wrong(what) => self.fault(file, number, what),
                 Head::Row(id, text) => self.keep(id, Level::Must, Vec::new(), text, file, number),
                 Head::Paragraph { id, level, tags, text } => {
                     let mut text = text.trim().to_string();
@@ -116,10 +127,15 @@ impl Spec {
     fn keep(&mut self, id: &str, level: Level, tags: Vec<String>, text: String, file: &str, line: usize) {
         let clause = Clause { id: id.into(), level, tags, text, file: file.into(), line };
         if let Some(first) = self.clauses.get(id) {
-            self.faults.push(format!("{file}:{line}: {id} is already at {}:{}", first.file, first.line));
+            let what = format!("{id} is already at {}:{}", first.file, first.line);
+            self.fault(file, line, what);
         } else {
             self.clauses.insert(id.into(), clause);
         }
+    }
+
+    fn fault(&mut self, file: &str, line: usize, what: String) {
+        self.faults.push(Fault { file: file.into(), line, what });
     }
 
     /// The clause of this id.
@@ -240,7 +256,7 @@ Second sentence.
     fn a_clause_has_its_list_and_ends_there() {
         let mut spec = Spec::default();
         spec.add("docs/spec/x.md", SHEET);
-        assert_eq!(spec.faults, [""; 0]);
+        assert_eq!(spec.faults, []);
         let ids: Vec<&str> = spec.clauses().iter().map(|clause| clause.id.as_str()).collect();
         assert_eq!(ids, ["X-A-1", "X-2", "SEC-1"]);
         let first = spec.get("X-A-1").unwrap();
@@ -258,20 +274,19 @@ Second sentence.
             "s.md",
             "**X-1** [sometimes] x\n\n**X-2** no level\n\n**X-3** [must] a\n\n**X-3** [may] b\n",
         );
-        assert_eq!(
-            spec.faults,
-            [
-                "s.md:1: X-1: `sometimes` is no level",
-                "s.md:3: X-2: a head is `**ID** [LEVEL; tag; …] text`",
-                "s.md:7: X-3 is already at s.md:5"
-            ]
-        );
+        let faults: Vec<(usize, &str)> = spec.faults.iter().map(|f| (f.line, f.what.as_str())).collect();
+        let expected = [
+            (1, "X-1: `sometimes` is no level"),
+            (3, "X-2: a head is `**ID** [LEVEL; tag; …] text`"),
+            (7, "X-3 is already at s.md:5"),
+        ];
+        assert_eq!(faults, expected);
     }
 
     #[test]
     fn the_embedded_contract_is_understood() {
         let spec = Spec::embedded();
-        assert_eq!(spec.faults, [""; 0]);
+        assert_eq!(spec.faults, []);
         for (id, sheet) in [("CORE-ARG-1", "10-core"), ("QDIR-4", "60-backends"), ("SEC-1", "80-security")] {
             assert_eq!(spec.get(id).map(Clause::sheet), Some(sheet));
         }

@@ -1,5 +1,7 @@
 //! The program: one verb, one file.
 
+mod coverage;
+mod lint;
 mod list;
 mod run;
 mod select;
@@ -33,6 +35,10 @@ enum Verb {
     Run(run::Arguments),
     /// List cases.
     List(list::Arguments),
+    /// Hold cases and lists of known failures against the rules of the guide.
+    Lint(lint::Arguments),
+    /// Show which clauses of the contract the cases cite.
+    Coverage(coverage::Arguments),
 }
 
 /// Runs the program; gives the exit status. `built` makes the target that the program carries, if
@@ -55,6 +61,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, built: Option<Built>)
     let result = match arguments.verb {
         Verb::Run(arguments) => run::run(&arguments, &cases, built),
         Verb::List(arguments) => list::list(&arguments, &cases),
+        Verb::Lint(arguments) => lint::lint(&arguments, &cases),
+        Verb::Coverage(arguments) => coverage::coverage(&arguments, &cases),
     };
     match result {
         Ok(status) => status.code(),

@@ -27,7 +27,11 @@ pub(super) fn walk(
     accepted
 }
 
-pub(super) fn called(named: &mut Named, session: &Session, call: impl FnOnce(&mut dyn Module) -> Answer) -> Answer {
+pub(super) fn called(
+    named: &mut Named,
+    session: &Session,
+    call: impl FnOnce(&mut dyn Module) -> Answer,
+) -> Answer {
     let log = &session.connection.log;
     if !log.is_tracing() {
         return call(named.module.as_mut());
