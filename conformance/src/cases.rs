@@ -22,6 +22,8 @@ const ENDING: &str = "case";
 pub struct Unreadable {
     /// The file, as a person finds it.
     pub file: String,
+    /// The line, from 1; 0 if it concerns the whole file.
+    pub line: usize,
     /// What is wrong, and where in it.
     pub why: String,
 }
@@ -61,7 +63,7 @@ impl Cases {
                     let id = id_of(path.strip_prefix(folder).unwrap_or(&path));
                     match fs::read_to_string(&path) {
                         Ok(source) => cases.add(&id, &path.display().to_string(), &source),
-                        Err(e) => cases.refuse(path.display().to_string(), e.to_string()),
+                        Err(e) => cases.refuse(path.display().to_string(), 0, e.to_string()),
                     }
                 }
             }
@@ -77,7 +79,7 @@ impl Cases {
                     let name = format!("fixtures/transcripts/{}", file.path().display());
                     match file.contents_utf8() {
                         Some(source) => self.add(&id_of(file.path()), &name, source),
-                        None => self.refuse(name, "not UTF-8; other bytes are written as escapes".into()),
+                        None => self.refuse(name, 0, "not UTF-8; other bytes are written as escapes".into()),
                     }
                 }
                 DirEntry::File(_) => {}
@@ -87,13 +89,13 @@ impl Cases {
 
     fn add(&mut self, id: &str, file: &str, source: &str) {
         match parse(id, source) {
-            Ok(case) => self.cases.push(case),
-            Err(e) => self.refuse(file.into(), e.to_string()),
+            Ok(case) => self.cases.push(Case { file: file.into(), ..case }),
+            Err(e) => self.refuse(file.into(), e.line, e.to_string()),
         }
     }
 
-    fn refuse(&mut self, file: String, why: String) {
-        self.unreadable.push(Unreadable { file, why });
+    fn refuse(&mut self, file: String, line: usize, why: String) {
+        self.unreadable.push(Unreadable { file, line, why });
     }
 
     fn sorted(mut self) -> Self {
@@ -116,6 +118,15 @@ pub fn embedded_target(name: &str) -> Option<&'static str> {
 pub fn embedded_targets() -> Vec<String> {
     let files = TARGETS.files().filter_map(|file| file.path().to_str()?.strip_suffix(".toml"));
     files.filter(|name| !name.ends_with(".known")).map(str::to_string).collect()
+}
+
+/// The embedded lists of known failures: the file's name and its text.
+pub fn embedded_lists() -> Vec<(String, &'static str)> {
+    let files = TARGETS.files().filter(|file| file.path().to_string_lossy().ends_with(".known.toml"));
+    let named = files.filter_map(|file| {
+        Some((format!("fixtures/targets/{}", file.path().display()), file.contents_utf8()?))
+    });
+    named.collect()
 }
 
 /// An embedded file that a target file names, such as its list of known failures.

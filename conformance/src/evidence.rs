@@ -1,6 +1,6 @@
 //! What happened in a play, as a person needs it to understand a failure.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, fs, io::Read as _, os::unix::ffi::OsStrExt as _, path::Path};
 
 use bstr::ByteSlice as _;
 
@@ -23,20 +23,7 @@ const LINES_MAX: usize = 200;
 
 /// Collects the evidence of one play.
 pub fn collect(case: &Case, program: &Program, world: &World, outcome: &Outcome) -> Evidence {
-    let mut conversation = Vec::new();
-    for exchange in &outcome.exchange {
-        let (mark, bytes) = match exchange {
-            Exchange::Sent(bytes) => ('C', bytes),
-            Exchange::Received(bytes) => ('S', bytes),
-            Exchange::HalfClosed => {
-                conversation.push("-- the client closes its sending side".into());
-                continue;
-            }
-        };
-        for line in bytes.split_inclusive(|b| *b == b'\n') {
-            conversation.push(format!("{mark}: {}", escape_short(line, LINE_MAX)));
-        }
-    }
+    let conversation = conversation(&outcome.exchange);
     let log = outcome.log.lines().map(|line| escape_short(line, LINE_MAX)).collect();
     let exit = match (&outcome.hang, outcome.exit) {
         (Some(hang), _) => hang.clone(),
@@ -47,8 +34,81 @@ pub fn collect(case: &Case, program: &Program, world: &World, outcome: &Outcome)
         conversation: shortened(conversation),
         log: shortened(log),
         exit,
+        files: files(&world.folder),
         reproduce: reproduce(case, program, world, &outcome.sent),
     }
+}
+
+/// The exchange line by line, `C: ` and `S: ` before each.
+fn conversation(exchange: &[Exchange]) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut open: Option<(char, Vec<u8>)> = None;
+    for part in exchange {
+        let (mark, bytes) = match part {
+            Exchange::Sent(bytes) => ('C', &bytes[..]),
+            Exchange::Received(bytes) => ('S', &bytes[..]),
+            Exchange::HalfClosed => ('-', &b""[..]),
+        };
+        // What one side said in several pieces is shown as one.
+        match &mut open {
+            Some((side, said)) if *side == mark => said.extend_from_slice(bytes),
+            _ => say(open.replace((mark, bytes.to_vec())), &mut lines),
+        }
+    }
+    say(open, &mut lines);
+    lines
+}
+
+fn say(said: Option<(char, Vec<u8>)>, lines: &mut Vec<String>) {
+    match said {
+        None => {}
+        Some(('-', _)) => lines.push("-- the client closes its sending side".into()),
+        Some((mark, bytes)) => {
+            for line in bytes.split_inclusive(|b| *b == b'\n') {
+                lines.push(format!("{mark}: {}", escape_short(line, LINE_MAX)));
+            }
+        }
+    }
+}
+
+/// Most files shown.
+const FILES_MAX: usize = 30;
+/// Most bytes shown of a file.
+const FILE_MAX: usize = 160;
+
+/// The files below a case's folder, in the order of their paths.
+fn files(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(current) = folders.pop() {
+        let Ok(entries) = fs::read_dir(&current) else { continue };
+        for entry in entries.flatten() {
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => folders.push(entry.path()),
+                Ok(kind) if kind.is_file() => found.push(entry.path()),
+                _ => {}
+            }
+        }
+    }
+    found.sort();
+    let shown = found.iter().take(FILES_MAX).map(|path| {
+        let name = path.strip_prefix(folder).unwrap_or(path);
+        let name = escape(name.as_os_str().as_bytes());
+        let mut start = Vec::new();
+        let read = fs::File::open(path).and_then(|file| file.take(FILE_MAX as u64).read_to_end(&mut start));
+        match (read, fs::metadata(path)) {
+            (Ok(_), Ok(meta)) => {
+                let more = if meta.len() > FILE_MAX as u64 { "…" } else { "" };
+                format!("{name}: {} bytes | {}{more}", meta.len(), escape(&start))
+            }
+            _ => format!("{name}: not readable"),
+        }
+    });
+    let mut lines: Vec<String> = shown.collect();
+    if found.len() > FILES_MAX {
+        lines.push(format!("… {} more files", found.len() - FILES_MAX));
+    }
+    lines
 }
 
 fn shortened(mut lines: Vec<String>) -> Vec<String> {
@@ -116,7 +176,7 @@ pub fn reproduce(case: &Case, program: &Program, world: &World, sent: &[u8]) -> 
 /// How the program is started. One that is a link and acts by its name is started under that name.
 fn start(program: &Program) -> String {
     let path = program.path.to_string_lossy();
-    match (std::fs::read_link(&program.path), program.path.file_name()) {
+    match (fs::read_link(&program.path), program.path.file_name()) {
         (Ok(real), Some(name)) => {
             let script =
                 format!("exec -a {} {} \"$@\"", name.to_string_lossy(), quote(&real.to_string_lossy()));

@@ -3,20 +3,24 @@
 //! Read in this order:
 //!
 //! [`transcript`] is a case as data and as a file. [`target`] is an implementation and what is known
-//! of its faults. [`sandbox`] is the world one play happens in. [`play`] speaks the case to the
+//! of its faults. [`spec`] is the contract that cases cite. [`sandbox`] is the world one play happens in. [`play`] speaks the case to the
 //! target and observes; it never judges. [`judge`] compares and gives a verdict; it never prints.
 //! [`report`] reads the stream of events and nothing else. [`property`] makes cases up and holds them
-//! against models. [`cli`] is one verb, one file.
+//! against models. [`lint`] holds the
+//! cases against the guide, [`coverage`] the contract against the cases. [`cli`] is one verb, one file.
 
 pub mod cases;
 pub mod cli;
+pub mod coverage;
 pub mod evidence;
 pub mod exit;
 pub mod judge;
+pub mod lint;
 pub mod play;
 pub mod property;
 pub mod report;
 pub mod run;
 pub mod sandbox;
+pub mod spec;
 pub mod target;
 pub mod transcript;

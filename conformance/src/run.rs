@@ -291,8 +291,11 @@ impl Results<'_> {
             verdict: gravest.name().into(),
             detail: gravest.detail().map(str::to_string),
             deliveries: done.iter().map(|(d, v)| (d.name().into(), v.name().into())).collect(),
-            known: self.run.known.get(&case.id).map(|known| known.reason.clone()),
-            source: printer::print(case),
+            known: self.run.known.get(&case.id).cloned(),
+            reach: case.front.reach,
+            note: case.front.note.clone(),
+            file: case.file.clone(),
+            source: if case.source.is_empty() { printer::print(case) } else { case.source.clone() },
         };
         self.send(&Event::Case(Box::new(result)));
     }

@@ -1,5 +1,7 @@
 //! The program: one verb, one file.
 
+mod coverage;
+mod lint;
 mod list;
 mod prop;
 mod run;
@@ -36,6 +38,10 @@ enum Verb {
     List(list::Arguments),
     /// Hold a target against a model with inputs made up at random.
     Prop(prop::Arguments),
+    /// Hold cases and lists of known failures against the rules of the guide.
+    Lint(lint::Arguments),
+    /// Show which clauses of the contract the cases cite.
+    Coverage(coverage::Arguments),
 }
 
 /// Runs the program; gives the exit status. `built` makes the target that the program carries, if
@@ -59,6 +65,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, built: Option<Built>)
         Verb::Run(arguments) => run::run(&arguments, &cases, built),
         Verb::List(arguments) => list::list(&arguments, &cases),
         Verb::Prop(arguments) => prop::run(&arguments, built),
+        Verb::Lint(arguments) => lint::lint(&arguments, &cases),
+        Verb::Coverage(arguments) => coverage::coverage(&arguments, &cases),
     };
     match result {
         Ok(status) => status.code(),
@@ -97,9 +105,9 @@ impl From<std::io::Error> for Failure {
 }
 
 fn fail(failure: &Failure) -> u8 {
-    anstream::eprintln!(
-        "mailfront-conformance: {}",
-        crate::transcript::text::printable(failure.what.as_bytes())
-    );
+    for (i, line) in failure.what.lines().enumerate() {
+        let name = if i == 0 { "mailfront-conformance: " } else { "  " };
+        anstream::eprintln!("{name}{}", crate::transcript::text::printable(line.as_bytes()));
+    }
     failure.status.code()
 }

@@ -31,6 +31,9 @@ pub struct Arguments {
     /// Seconds after which a play counts as hanging.
     #[arg(long, value_name = "SECONDS", default_value_t = LIMIT.as_secs())]
     hang_limit: u64,
+    /// Only a line for each unexpected case and the conclusion.
+    #[arg(long, short)]
+    quiet: bool,
     /// Plays at a time; by default four for each processor, since most of them wait.
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
@@ -73,7 +76,7 @@ pub fn run(arguments: &Arguments, cases: &Cases, built: Option<Built>) -> Result
         faults: faults(cases, &known),
         workshop: &workshop,
     };
-    let mut reports: Vec<Box<dyn Report>> = vec![Box::new(Terminal::new())];
+    let mut reports: Vec<Box<dyn Report>> = vec![Box::new(Terminal::new(arguments.quiet))];
     let summary = run.go(&mut reports)?;
     Ok(match summary.exit {
         0 => Status::Expected,

@@ -75,6 +75,11 @@ impl Selection {
         })
     }
 
+    /// Whether nothing is left out.
+    pub fn is_everything(&self) -> bool {
+        self.filter.is_empty() && self.shard.is_none()
+    }
+
     fn globs(&self) -> Result<GlobSet, Failure> {
         let mut set = GlobSetBuilder::new();
         for filter in &self.filter {

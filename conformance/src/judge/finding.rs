@@ -94,8 +94,11 @@ impl Finding {
         Self { level: self.level.min(level), ..self }
     }
 
-    /// Takes out what differs from play to play: the folder and the process id.
+    /// Takes out what differs from play to play: the folders and the process id.
     pub fn make_comparable(&mut self, world: &World, pid: u32) {
+        if let Some(modules) = world.variables.get("MODULES") {
+            self.got = self.got.replace(&*String::from_utf8_lossy(modules), "${MODULES}");
+        }
         for (name, place) in [("TMP", &world.temporary), ("CASE", &world.folder)] {
             self.got = self.got.replace(&*place.to_string_lossy(), &format!("${{{name}}}"));
         }

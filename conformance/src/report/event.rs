@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{judge::Finding, transcript::model::Level};
+use crate::{
+    judge::Finding,
+    target::Known,
+    transcript::{front::Reach, model::Level},
+};
 
 /// One event of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -69,6 +73,13 @@ pub struct Departure {
     pub got: String,
 }
 
+impl Departure {
+    /// The form in which known failures record it, as [`Finding::signature`].
+    pub fn signature(&self) -> String {
+        format!("{}: {}", self.aspect, self.got)
+    }
+}
+
 impl From<&Finding> for Departure {
     fn from(finding: &Finding) -> Self {
         Self {
@@ -90,6 +101,9 @@ pub struct Evidence {
     pub log: Vec<String>,
     /// The exit status, or that there was none.
     pub exit: String,
+    /// The files below the case's folder afterwards: path, size and beginning, escaped.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub files: Vec<String>,
     /// A shell line that does the same with no tool of ours.
     pub reproduce: String,
 }
@@ -112,11 +126,26 @@ pub struct CaseResult {
     pub detail: Option<String>,
     /// The deliveries played, each with its verdict.
     pub deliveries: Vec<(String, String)>,
-    /// The reason given in the target's list of known failures.
+    /// The entry in the target's list of known failures.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub known: Option<String>,
+    pub known: Option<Known>,
+    /// Of an attack: whether a conforming relay can carry it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reach: Option<Reach>,
+    /// What its author wants a reader of the failure to know.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub note: Option<String>,
+    /// The file of the case.
+    pub file: String,
     /// The source of the case.
     pub source: String,
+}
+
+impl CaseResult {
+    /// The folder of the case: the area that summaries count by.
+    pub fn area(&self) -> &str {
+        self.case.rsplit_once('/').map_or("", |(folder, _)| folder)
+    }
 }
 
 /// The end of a run.

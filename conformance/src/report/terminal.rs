@@ -1,76 +1,206 @@
 //! The report a person reads while and after a run.
 
-use std::io::{self, Write};
-
-use super::{
-    Report,
-    event::{CaseResult, Event, Play, Summary},
+use std::{
+    collections::BTreeMap,
+    io::{self, IsTerminal as _, Write},
 };
 
-/// Writes to the terminal: what is unexpected as it happens, then a table.
-#[derive(Default)]
-pub struct Terminal {
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::{
+    Report, block,
+    event::{CaseResult, Event, Play, Summary},
+    style::{self, BAD, DIM, GOOD, HEAD, VERDICTS},
+    table::Table,
+};
+use crate::{spec::Spec, transcript::text::printable};
+
+/// Writes what is unexpected as it happens, then a table and the conclusion. On a terminal a bar
+/// shows how far the run is; elsewhere there are only lines.
+pub struct Terminal<W> {
+    out: W,
+    spec: &'static Spec,
+    quiet: bool,
+    bar: ProgressBar,
     plays: Vec<Play>,
+    table: Table,
+    unexpected: usize,
+    /// Why cases were not played, and how many of them.
+    left_out: BTreeMap<(String, String), usize>,
 }
 
-impl Terminal {
-    /// A report on standard output.
-    pub fn new() -> Self {
-        Self::default()
+impl Terminal<anstream::Stdout> {
+    /// A report on standard output, the bar on standard error. A quiet one has a line for each
+    /// unexpected case and the conclusion.
+    pub fn new(quiet: bool) -> Self {
+        let shows_bar = !quiet && io::stderr().is_terminal() && io::stdout().is_terminal();
+        let target = if shows_bar { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        Self::on(anstream::stdout(), quiet, target)
     }
 }
 
-impl Report for Terminal {
-    fn take(&mut self, event: &Event) -> io::Result<()> {
-        let mut out = anstream::stdout().lock();
-        match event {
-            Event::RunStart { target, cases, plays, .. } => {
-                writeln!(out, "{target}: {cases} cases, {plays} plays")
-            }
-            Event::Play(play) => {
-                self.plays.push((**play).clone());
-                Ok(())
-            }
-            Event::Case(case) => self.case(case, &mut out),
-            Event::RunEnd(summary) => Self::end(summary, &mut out),
+impl<W: Write + Send> Terminal<W> {
+    /// A report on `out`.
+    pub fn on(out: W, quiet: bool, bar: ProgressDrawTarget) -> Self {
+        let bar = ProgressBar::with_draw_target(None, bar);
+        if let Ok(style) = ProgressStyle::with_template("{bar:32.green/dim} {pos}/{len} cases, {msg}") {
+            bar.set_style(style);
+        }
+        Self {
+            out,
+            spec: Spec::embedded(),
+            quiet,
+            bar,
+            plays: Vec::new(),
+            table: Table::default(),
+            unexpected: 0,
+            left_out: BTreeMap::new(),
         }
     }
-}
 
-impl Terminal {
-    fn case(&mut self, case: &CaseResult, out: &mut impl Write) -> io::Result<()> {
-        let plays: Vec<Play> = self.plays.extract_if(.., |play| play.case == case.case).collect();
-        if ["pass", "variant", "skip", "xfail", "blocked"].contains(&case.verdict.as_str()) {
+    fn start(&mut self, event: &Event) -> io::Result<()> {
+        let Event::RunStart { target, title, cases, plays, shard, .. } = event else { return Ok(()) };
+        self.bar.set_length(u64::try_from(*cases).unwrap_or(u64::MAX));
+        self.bar.set_message("as expected so far");
+        if self.quiet {
             return Ok(());
         }
-        writeln!(out, "{}: {} {}", case.verdict, case.case, case.detail.as_deref().unwrap_or_default())?;
-        for play in plays.iter().filter(|play| play.verdict == case.verdict).take(1) {
-            for finding in &play.findings {
-                writeln!(
-                    out,
-                    "  [{}] {} line {}: expected {} | got {}",
-                    play.delivery, finding.aspect, finding.line, finding.expected, finding.got
-                )?;
+        let shard = shard.as_ref().map(|shard| format!(", part {shard}")).unwrap_or_default();
+        let title = if title.is_empty() { String::new() } else { format!(" ({title})") };
+        writeln!(
+            self.out,
+            "{HEAD}{}{HEAD:#}{}: {cases} cases in {plays} plays{shard}\n",
+            printable(target.as_bytes()),
+            printable(title.as_bytes())
+        )
+    }
+
+    fn case(&mut self, case: &CaseResult) -> io::Result<()> {
+        let plays: Vec<Play> = self.plays.extract_if(.., |play| play.case == case.case).collect();
+        self.table.count(case.area(), &case.verdict);
+        self.bar.inc(1);
+        let reason = case.detail.clone().unwrap_or_default();
+        match case.verdict.as_str() {
+            "skip" | "unobservable" | "blocked" => {
+                *self.left_out.entry((case.verdict.clone(), reason)).or_default() += 1;
             }
-            if let Some(evidence) = &play.evidence {
-                for line in evidence.conversation.iter().chain(&evidence.log) {
-                    writeln!(out, "    {line}")?;
+            verdict if style::is_unexpected(verdict) => {
+                let mut text = Vec::new();
+                if self.quiet {
+                    line(&mut text, case, &plays)?;
+                } else {
+                    blocks(&mut text, case, &plays, self.spec)?;
                 }
-                writeln!(out, "    {}", evidence.reproduce)?;
+                let out = &mut self.out;
+                self.bar.suspend(|| out.write_all(&text).and_then(|()| out.flush()))?;
             }
+            _ => {}
+        }
+        if style::is_unexpected(&case.verdict) {
+            self.unexpected += 1;
+            self.bar.set_message(format!("{} unexpected", self.unexpected));
         }
         Ok(())
     }
 
-    fn end(summary: &Summary, out: &mut impl Write) -> io::Result<()> {
-        for fault in &summary.faults {
-            writeln!(out, "fault: {fault}")?;
+    fn end(&mut self, summary: &Summary) -> io::Result<()> {
+        self.bar.finish_and_clear();
+        let out = &mut self.out;
+        if !self.quiet && !summary.verdicts.is_empty() {
+            self.table.write(out)?;
+            writeln!(out)?;
+            for ((verdict, reason), count) in &self.left_out {
+                writeln!(out, "{DIM}{verdict}{DIM:#} {count} × {}", printable(reason.as_bytes()))?;
+            }
+            let rate =
+                f64::from(u32::try_from(summary.plays).unwrap_or(u32::MAX)) / summary.seconds.max(0.001);
+            writeln!(out, "{} plays in {:.1} s, {rate:.0} a second", summary.plays, summary.seconds)?;
         }
-        let rate = f64::from(u32::try_from(summary.plays).unwrap_or(u32::MAX)) / summary.seconds.max(0.001);
-        writeln!(
-            out,
-            "{:?} {} plays in {:.2} s ({rate:.0}/s)",
-            summary.verdicts, summary.plays, summary.seconds
-        )
+        for fault in &summary.faults {
+            writeln!(out, "{BAD}suite-error{BAD:#} {}", printable(fault.as_bytes()))?;
+        }
+        let (style, words) = conclusion(summary);
+        writeln!(out, "{style}{words}{style:#}")?;
+        out.flush()
+    }
+}
+
+impl<W: Write + Send> Report for Terminal<W> {
+    fn take(&mut self, event: &Event) -> io::Result<()> {
+        match event {
+            Event::RunStart { .. } => self.start(event),
+            Event::Play(play) => {
+                if style::is_unexpected(&play.verdict) {
+                    self.plays.push((**play).clone());
+                }
+                Ok(())
+            }
+            Event::Case(case) => self.case(case),
+            Event::RunEnd(summary) => self.end(summary),
+        }
+    }
+}
+
+/// Plays of one case that show the same, the deliveries in the order of reports.
+fn groups<'a>(case: &CaseResult, plays: &'a [Play]) -> Vec<Vec<&'a Play>> {
+    let mut groups: Vec<Vec<&Play>> = Vec::new();
+    for (delivery, _) in &case.deliveries {
+        for play in plays.iter().filter(|play| play.delivery == *delivery) {
+            let same = |group: &&mut Vec<&Play>| {
+                group[0].verdict == play.verdict
+                    && group[0].detail == play.detail
+                    && group[0].findings.first() == play.findings.first()
+            };
+            match groups.iter_mut().find(same) {
+                Some(group) => group.push(play),
+                None => groups.push(vec![play]),
+            }
+        }
+    }
+    groups
+}
+
+fn blocks(out: &mut Vec<u8>, case: &CaseResult, plays: &[Play], spec: &Spec) -> io::Result<()> {
+    for group in groups(case, plays) {
+        let also: Vec<&str> = group[1..].iter().map(|play| play.delivery.as_str()).collect();
+        block::write(out, case, group[0], &also, spec)?;
+    }
+    Ok(())
+}
+
+/// A case in one line, for quiet reports.
+fn line(out: &mut Vec<u8>, case: &CaseResult, plays: &[Play]) -> io::Result<()> {
+    let style = style::of_verdict(&case.verdict);
+    let first = plays.iter().find(|play| play.verdict == case.verdict);
+    let what = match first.and_then(|play| play.findings.first()) {
+        Some(finding) => {
+            format!("{}: expected {} | got {}", block::aspect(&finding.aspect), finding.expected, finding.got)
+        }
+        None => case.detail.clone().unwrap_or_default(),
+    };
+    writeln!(
+        out,
+        "{style}{}{style:#} {} {}",
+        case.verdict,
+        printable(case.case.as_bytes()),
+        printable(what.as_bytes())
+    )
+}
+
+/// What a run came to, in words.
+pub fn conclusion(summary: &Summary) -> (anstyle::Style, String) {
+    let count = |verdict: &str| summary.verdicts.get(verdict).copied().unwrap_or(0);
+    let total: usize = summary.verdicts.values().sum();
+    let list = |unexpected: bool| {
+        let chosen = VERDICTS.into_iter().filter(|v| style::is_unexpected(v) == unexpected && count(v) > 0);
+        chosen.map(|verdict| format!("{} {verdict}", count(verdict))).collect::<Vec<_>>().join(", ")
+    };
+    let unexpected: usize = VERDICTS.into_iter().filter(|v| style::is_unexpected(v)).map(count).sum();
+    match summary.exit {
+        0 => (GOOD, format!("all as expected: {}", list(false))),
+        4 if total == 0 => (BAD, "nothing was verified: no case was selected".into()),
+        4 => (BAD, format!("nothing was verified: {}", list(false))),
+        _ if unexpected > 0 => (BAD, format!("{unexpected} of {total} cases unexpected: {}", list(true))),
+        _ => (BAD, format!("the cases or lists are wrong: {} faults", summary.faults.len())),
     }
 }

@@ -147,7 +147,9 @@ impl World {
         let path = modules.to_string_lossy().into_owned();
         self.variables.insert("MODULES".into(), path.clone().into_bytes());
         self.environment.insert("MODULE_PATH".into(), path);
-        self.environment.insert("PROBE".into(), self.folder.join("probe").to_string_lossy().into_owned());
+        let script = self.folder.join("probe").to_string_lossy().into_owned();
+        self.variables.insert("PROBE".into(), script.clone().into_bytes());
+        self.environment.insert("PROBE".into(), script);
         Ok(())
     }
 

@@ -14,7 +14,7 @@ pub struct KnownList {
 }
 
 /// One known failure.
-#[derive(Debug, Clone, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Known {
     /// The id of the case.
@@ -30,7 +30,7 @@ pub struct Known {
 }
 
 /// One thing seen, or several.
-#[derive(Debug, Clone, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(untagged)]
 pub enum Observed {
     /// Always this.
@@ -45,6 +45,14 @@ impl Observed {
         match self {
             Self::One(one) => one == finding,
             Self::Several(several) => several.iter().any(|one| one == finding),
+        }
+    }
+
+    /// All of them.
+    pub fn all(&self) -> &[String] {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Several(several) => several,
         }
     }
 }

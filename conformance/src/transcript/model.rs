@@ -31,10 +31,14 @@ impl std::fmt::Display for Level {
 }
 
 /// A transcript.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Case {
     /// The path below the transcripts' folder, without ending; never changes.
     pub id: String,
+    /// The file it was read from, as a person finds it; empty for a case made up in a program.
+    pub file: String,
+    /// The text it was read from, for reports; empty for a case made up in a program.
+    pub source: String,
     /// The TOML head.
     pub front: Front,
     /// The lines below it, in order.

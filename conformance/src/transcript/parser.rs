@@ -60,7 +60,7 @@ pub fn parse(id: &str, source: &str) -> Result<Case> {
     })?;
     let mut lines = lines.peekable();
     let body = items(&mut lines, None)?;
-    Ok(Case { id: id.into(), front, body })
+    Ok(Case { id: id.into(), file: String::new(), source: source.into(), front, body })
 }
 
 #[derive(Clone, Copy)]

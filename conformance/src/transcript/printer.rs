@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{
     model::{Act, Case, Content, Expectation, Fact, Item, Step},
-    text::{Part, Pattern, Piece, Tail, Text, end_visibly, escape_part},
+    text::{Part, Pattern, Piece, Tail, Text, escape_inside, escape_last_blank},
 };
 
 /// The case as a file.
@@ -106,15 +106,20 @@ fn address(address: &Text) -> String {
 
 /// A text in the file's notation.
 pub fn text(text: &Text) -> String {
-    end_visibly(text.0.iter().map(piece).collect())
+    escape_last_blank(text_inside(text))
+}
+
+/// A text that something else follows.
+fn text_inside(text: &Text) -> String {
+    text.0.iter().map(piece).collect()
 }
 
 fn piece(piece: &Piece) -> String {
     match piece {
-        Piece::Bytes(bytes) => escape_part(bytes),
+        Piece::Bytes(bytes) => escape_inside(bytes),
         Piece::Variable(name) => format!("${{{name}}}"),
         Piece::Repeat(unit, count) => {
-            let unit = escape_part(unit).replace('"', "\\\"");
+            let unit = escape_inside(unit).replace('"', "\\\"");
             format!("${{\"{unit}\" * {count}}}")
         }
     }
@@ -125,7 +130,7 @@ pub fn pattern(pattern: &Pattern) -> String {
     let mut out = String::new();
     for part in &pattern.parts {
         match part {
-            Part::Text(Piece::Bytes(bytes)) => out.push_str(&escape_part(bytes).replace('~', "\\~")),
+            Part::Text(Piece::Bytes(bytes)) => out.push_str(&escape_inside(bytes).replace('~', "\\~")),
             Part::Text(piece) => out.push_str(&self::piece(piece)),
             Part::Regex { name: Some(name), source } => _ = write!(out, "${{{name}=/{source}/}}"),
             Part::Regex { name: None, source } => _ = write!(out, "${{/{source}/}}"),
@@ -134,7 +139,7 @@ pub fn pattern(pattern: &Pattern) -> String {
     match &pattern.tail {
         Tail::Exact => {}
         Tail::Any => out.push_str("~~"),
-        Tail::Wording(wording) => _ = write!(out, "~{}", text(wording)),
+        Tail::Wording(wording) => _ = write!(out, "~{}", text_inside(wording)),
     }
-    end_visibly(out)
+    escape_last_blank(out)
 }

@@ -186,11 +186,11 @@ impl Pattern {
 /// Bytes as a transcript writes them: printable ASCII as it is, all else escaped, `${` and a last
 /// blank too.
 pub fn escape(bytes: &[u8]) -> String {
-    end_visibly(escape_part(bytes))
+    escape_last_blank(escape_inside(bytes))
 }
 
-/// A text whose last blank can be seen.
-pub fn end_visibly(mut text: String) -> String {
+/// The text with a blank at its end escaped.
+pub fn escape_last_blank(mut text: String) -> String {
     if text.ends_with(' ') {
         text.pop();
         text.push_str("\\x20");
@@ -198,8 +198,8 @@ pub fn end_visibly(mut text: String) -> String {
     text
 }
 
-/// Bytes escaped for a place that more may follow.
-pub fn escape_part(bytes: &[u8]) -> String {
+/// As [`escape`], for bytes that something else follows.
+pub fn escape_inside(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len());
     for (i, &byte) in bytes.iter().enumerate() {
         match byte {
@@ -232,10 +232,50 @@ pub fn escape_short(bytes: &[u8], most: usize) -> String {
     )
 }
 
-/// Text for a person: invalid UTF-8 and control bytes escaped.
+/// Text for a person: invalid UTF-8, control characters and those that change how the rest of a line
+/// is shown are escaped.
 pub fn printable(bytes: &[u8]) -> Cow<'_, str> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) if !text.chars().any(char::is_control) => Cow::Borrowed(text),
-        _ => Cow::Owned(escape(bytes)),
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && !text.chars().any(is_treacherous)
+    {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(bytes.len() + 16);
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                c if c.is_ascii() && is_treacherous(c) => {
+                    out.push_str(&escape(c.encode_utf8(&mut [0; 4]).as_bytes()));
+                }
+                c if is_treacherous(c) => _ = write!(out, "\\u{{{:x}}}", u32::from(c)),
+                c => out.push(c),
+            }
+        }
+        for byte in chunk.invalid() {
+            let _ = write!(out, "\\x{byte:02x}");
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// Control characters, and invisible or direction-changing ones: bidirectional marks and overrides,
+/// zero-width characters, line and paragraph separators, variation selectors, tags.
+fn is_treacherous(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e0fff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_person_reads_moves_no_cursor_and_hides_nothing() {
+        assert_eq!(printable("naïve … 日本".as_bytes()), "naïve … 日本");
+        assert_eq!(printable(b"a\x1b[2J\r\0\xff\n"), "a\\x1b[2J\\r\\0\\xff\\n");
+        assert_eq!(printable("x\u{202e}y\u{200b}\u{9b}".as_bytes()), "x\\u{202e}y\\u{200b}\\u{9b}");
     }
 }
