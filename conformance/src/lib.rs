@@ -9,6 +9,7 @@
 //! against models. [`lint`] holds the
 //! cases against the guide, [`coverage`] the contract against the cases. [`cli`] is one verb, one file.
 
+pub mod bench;
 pub mod cases;
 pub mod cli;
 pub mod coverage;

@@ -1,5 +1,6 @@
 //! The program: one verb, one file.
 
+mod bench;
 mod coverage;
 mod lint;
 mod list;
@@ -42,6 +43,8 @@ enum Verb {
     Lint(lint::Arguments),
     /// Show which clauses of the contract the cases cite.
     Coverage(coverage::Arguments),
+    /// Measure targets side by side.
+    Bench(bench::Arguments),
 }
 
 /// Runs the program; gives the exit status. `built` makes the target that the program carries, if
@@ -64,6 +67,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, built: Option<Built>)
     let result = match arguments.verb {
         Verb::Run(arguments) => run::run(&arguments, &cases, built),
         Verb::List(arguments) => list::list(&arguments, &cases),
+        Verb::Bench(arguments) => bench::bench(&arguments, built),
         Verb::Prop(arguments) => prop::run(&arguments, built),
         Verb::Lint(arguments) => lint::lint(&arguments, &cases),
         Verb::Coverage(arguments) => coverage::coverage(&arguments, &cases),
