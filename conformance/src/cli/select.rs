@@ -103,7 +103,7 @@ pub fn target(name: &str, workshop: &Workshop, built: Option<Built>) -> Result<(
         return Ok((built(workshop)?, KnownList::default()));
     }
     let path = Path::new(name);
-    let (target, folder) = match embedded_target(name) {
+    let (mut target, folder) = match embedded_target(name) {
         Some(source) => (Target::parse(source).map_err(Failure::usage)?, None),
         None if path.exists() => (Target::load(path).map_err(Failure::usage)?, path.parent()),
         None => {
@@ -113,6 +113,7 @@ pub fn target(name: &str, workshop: &Workshop, built: Option<Built>) -> Result<(
             )));
         }
     };
+    target.anchor()?;
     let known = match &target.known {
         None => KnownList::default(),
         Some(file) => known_list(file, folder)?,

@@ -111,6 +111,21 @@ impl Target {
         }
     }
 
+    /// Makes relative paths of programs absolute: a play has a folder of its own.
+    ///
+    /// # Errors
+    /// The current folder is not known.
+    pub fn anchor(&mut self) -> io::Result<()> {
+        for command in self.programs.values_mut() {
+            let (program, rest) = command.split_once(' ').unwrap_or((command, ""));
+            if program.contains('/') {
+                let absolute = std::path::absolute(program)?;
+                *command = format!("{} {rest}", absolute.display()).trim_end().to_string();
+            }
+        }
+        Ok(())
+    }
+
     /// The features of `needed` that this target lacks.
     pub fn lacks<'a>(&self, needed: &'a [String]) -> Vec<&'a str> {
         needed.iter().filter(|n| !self.features.contains(n)).map(String::as_str).collect()
