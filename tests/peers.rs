@@ -20,6 +20,7 @@ fn main() -> ExitCode {
         trial("departs_exactly_as_listed", departs_exactly_as_listed),
         trial("a_removed_entry_is_noticed", a_removed_entry_is_noticed),
         trial("an_added_entry_is_noticed", an_added_entry_is_noticed),
+        trial("plugin_lists_do_as_the_model_says", plugin_lists_do_as_the_model_says),
     ];
     libtest_mimic::run(&arguments, trials).exit_code()
 }
@@ -55,7 +56,9 @@ fn copy(folder: &Path, list: &str) -> Result<std::path::PathBuf, Failed> {
 }
 
 fn case_of(entry: &str) -> Option<&str> {
-    entry.lines().find_map(|line| line.strip_prefix("case = \"")?.strip_suffix('"'))
+    entry
+        .lines()
+        .find_map(|line| line.strip_prefix("case = ")?.trim_matches(|c| c == '"' || c == '\'').into())
 }
 
 fn a_removed_entry_is_noticed() -> Result<(), Failed> {
@@ -73,4 +76,10 @@ fn an_added_entry_is_noticed() -> Result<(), Failed> {
     let list = entries()?.concat() + added;
     run(&copy(folder.path(), &list)?, "mailfront/smtp/alive").assert().try_code(1)?;
     Ok(())
+}
+
+fn plugin_lists_do_as_the_model_says() -> Result<(), Failed> {
+    let mut suite = Command::new(env!("CARGO_BIN_EXE_suite"));
+    suite.args(["prop", "plugin-list", "--cases", "60", "--seed", "1", "--target"]).arg(target_file());
+    Ok(suite.assert().try_success().map(|_| ())?)
 }

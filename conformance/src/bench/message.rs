@@ -38,7 +38,7 @@ pub struct Costs {
 ///
 /// # Errors
 /// The program cannot be started, does not take the message or does not end.
-pub fn send(stand: &Stand, size: usize) -> io::Result<Costs> {
+pub(super) fn send(stand: &Stand, size: usize) -> io::Result<Costs> {
     let process = Process::start(&stand.program, &stand.arguments, &stand.world, Delivery::Lockstep)?;
     let mut client = Client { process, output: Vec::new(), deadline: Instant::now() + LIMIT };
     let costs = client.message(size);
