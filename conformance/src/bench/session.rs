@@ -31,7 +31,7 @@ const LIMIT: Timespec = Timespec { tv_sec: 20, tv_nsec: 0 };
 ///
 /// # Errors
 /// It cannot be started, does not end, or does not take the message.
-pub fn time(stand: &Stand) -> io::Result<Duration> {
+pub(super) fn time(stand: &Stand) -> io::Result<Duration> {
     let (took, output) = start(stand)?;
     let codes = output.lines_with_terminator().map(|line| line.get(..4).unwrap_or_default());
     if stand.serves && !codes.eq(CODES) {
