@@ -13,15 +13,15 @@ fn suite() -> Command {
 }
 
 /// A target whose `mailfront` is the reference behind a shell line.
-fn behind(line: &str, folder: &Path) -> PathBuf {
-    symlink(env!("CARGO_BIN_EXE_suite"), folder.join("mailfront")).expect("a link");
+fn behind(line: &str, folder: &Path) -> std::io::Result<PathBuf> {
+    symlink(env!("CARGO_BIN_EXE_suite"), folder.join("mailfront"))?;
     let (script, target) = (folder.join("liar"), folder.join("liar.toml"));
     let started = folder.join("mailfront");
-    fs::write(&script, format!("#!/bin/sh\n{line}\nexec {} \"$@\"\n", started.display())).expect("a script");
-    fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).expect("a mode");
+    fs::write(&script, format!("#!/bin/sh\n{line}\nexec {} \"$@\"\n", started.display()))?;
+    fs::set_permissions(&script, PermissionsExt::from_mode(0o755))?;
     let source = format!("name = 'liar'\n[programs]\nmailfront = '{}'\n", script.display());
-    fs::write(&target, source).expect("a target");
-    target
+    fs::write(&target, source)?;
+    Ok(target)
 }
 
 #[test]
@@ -32,7 +32,7 @@ fn the_reference_does_as_the_model_says() {
 #[test]
 fn a_wrong_front_end_is_shown_by_a_small_transcript() {
     let folder = tempfile::tempdir().expect("a folder");
-    let target = behind("unset PLUGINS", folder.path());
+    let target = behind("unset PLUGINS", folder.path()).expect("a target");
     let out = folder.path().join("out");
     let prop = |seed: &str| {
         let mut prop = suite();

@@ -25,13 +25,13 @@ const LINES: usize = 800;
 
 /// What a message cost.
 #[derive(Debug, Clone, Copy)]
-pub struct Costs {
+pub(super) struct Costs {
     /// Processor time of the program, its own and the system's for it, from start to end.
-    pub processor: Duration,
+    pub(super) processor: Duration,
     /// Peak resident memory in bytes, seen when the message was acknowledged.
-    pub peak: u64,
+    pub(super) peak: u64,
     /// Bytes of the message as sent.
-    pub bytes: u64,
+    pub(super) bytes: u64,
 }
 
 /// Sends a message of at least `size` bytes.

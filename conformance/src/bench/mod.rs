@@ -6,8 +6,8 @@
 //! disturbs all alike; what is compared are ratios.
 
 pub mod limits;
-pub mod message;
-pub mod session;
+mod message;
+mod session;
 pub mod table;
 
 use std::{io, time::Duration};
