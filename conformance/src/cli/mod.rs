@@ -5,6 +5,7 @@ mod coverage;
 mod lint;
 mod list;
 mod prop;
+mod record;
 mod run;
 mod select;
 
@@ -41,6 +42,8 @@ enum Verb {
     Prop(prop::Arguments),
     /// Hold cases and lists of known failures against the rules of the guide.
     Lint(lint::Arguments),
+    /// Play the client's lines of a transcript and fill in what comes.
+    Record(record::Arguments),
     /// Show which clauses of the contract the cases cite.
     Coverage(coverage::Arguments),
     /// Measure targets side by side.
@@ -69,6 +72,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, built: Option<Built>)
         Verb::List(arguments) => list::list(&arguments, &cases),
         Verb::Bench(arguments) => bench::bench(&arguments, built),
         Verb::Prop(arguments) => prop::run(&arguments, built),
+        Verb::Record(arguments) => record::record(&arguments, built),
         Verb::Lint(arguments) => lint::lint(&arguments, &cases),
         Verb::Coverage(arguments) => coverage::coverage(&arguments, &cases),
     };

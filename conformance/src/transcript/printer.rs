@@ -10,8 +10,13 @@ use super::{
 /// The case as a file.
 pub fn print(case: &Case) -> String {
     let head = toml::to_string(&case.front).unwrap_or_default();
-    let mut out = format!("+++\n{head}+++\n");
-    items(&case.body, &mut out);
+    format!("+++\n{head}+++\n{}", body(&case.body))
+}
+
+/// The lines below the head.
+pub fn body(body: &[Item]) -> String {
+    let mut out = String::new();
+    items(body, &mut out);
     out
 }
 

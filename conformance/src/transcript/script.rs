@@ -39,7 +39,7 @@ fn as_step(item: &Item) -> Option<&Step> {
 }
 
 /// A step of a repetition with its `${#}` filled in.
-fn turned(step: &Step, turn: usize) -> Step {
+pub fn turned(step: &Step, turn: usize) -> Step {
     let mut step = step.clone();
     let number = turn.to_string().into_bytes();
     match &mut step.act {
