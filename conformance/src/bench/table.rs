@@ -13,15 +13,23 @@ pub fn table(bench: &Bench, numbers: &Numbers) -> String {
     let mut rows = vec![header(numbers)];
     let true_micros = numbers.true_micros;
     let time = |micros: f64| format!("{micros:.0} µs  {:.2} ×", micros / true_micros);
-    rows.push(row("session, one plugin", Some(time(true_micros)), numbers, |t| time(t.session_micros)));
-    rows.push(row("session, seven plugins", None, numbers, |t| time(t.plugins_micros)));
+    rows.push(row("session, one plugin (× /bin/true)", Some(time(true_micros)), numbers, |t| {
+        time(t.session_micros)
+    }));
+    rows.push(row("session, seven plugins (× /bin/true)", None, numbers, |t| time(t.plugins_micros)));
     let first = numbers.targets.first();
+    let name = first.map_or("", |target| &target.target);
     let costs = |nanos: fn(&Measured) -> f64| {
         let first = first.map_or(0.0, nanos);
         move |target: &Measured| format!("{:.3} ns  {:.2} ×", nanos(target), nanos(target) / first)
     };
-    rows.push(row(&format!("a byte of {large} MB, echo"), None, numbers, costs(|t| t.echo_nanos)));
-    rows.push(row(&format!("a byte of {large} MB, queuedir"), None, numbers, costs(|t| t.queuedir_nanos)));
+    rows.push(row(&format!("a byte of {large} MB, echo (× {name})"), None, numbers, costs(|t| t.echo_nanos)));
+    rows.push(row(
+        &format!("a byte of {large} MB, queuedir (× {name})"),
+        None,
+        numbers,
+        costs(|t| t.queuedir_nanos),
+    ));
     let memory = |at: usize, kib: fn(&Measured) -> [u64; 2]| {
         move |target: &Measured| format!("{} KiB", kib(target)[at])
     };
@@ -34,7 +42,6 @@ pub fn table(bench: &Bench, numbers: &Numbers) -> String {
     }
     let mut out = aligned(&rows);
     out.push('\n');
-    let name = first.map_or("", |target| &target.target);
     for limit in limits::of(numbers) {
         let (word, sign) = if limit.is_kept() { ("kept", "≤") } else { ("MISSED", ">") };
         let limits::Limit { what, seen, most, unit } = limit;

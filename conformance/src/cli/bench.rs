@@ -1,5 +1,7 @@
 //! `bench`: measure targets side by side.
 
+use clap::builder::RangedU64ValueParser;
+
 use super::{Built, Failure, select};
 use crate::{
     bench::{Bench, limits, table},
@@ -21,14 +23,18 @@ pub struct Arguments {
     #[arg(long)]
     json: bool,
     /// Sessions of each kind.
-    #[arg(long, value_name = "N", default_value_t = 500)]
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = at_least_one())]
     sessions: usize,
     /// Large messages of each kind.
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = at_least_one())]
     messages: usize,
     /// Megabytes of a large message.
-    #[arg(long, value_name = "MB", default_value_t = 100)]
+    #[arg(long, value_name = "MB", default_value_t = 100, value_parser = at_least_one())]
     size: usize,
+}
+
+fn at_least_one() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=1_000_000)
 }
 
 /// The target that the reference is compared with.

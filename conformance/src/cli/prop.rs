@@ -106,7 +106,7 @@ fn plugin_list(arguments: &PluginList, built: Option<Built>) -> Result<Status, F
 
 /// Probes show most, where they can be loaded.
 fn witness(target: &Target) -> Witness {
-    let loads = target.modules.is_some() || target.features.iter().any(|feature| feature == "c-modules");
+    let loads = target.features.iter().any(|feature| feature == "c-modules");
     if loads { Witness::Probes } else { Witness::BuiltIns }
 }
 
