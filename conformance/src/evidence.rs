@@ -124,13 +124,24 @@ const INLINE_MAX: usize = 20_000;
 
 /// `printf … | env … program …`, to be run in bash in an empty folder.
 pub fn reproduce(case: &Case, program: &Program, world: &World, sent: &[u8]) -> String {
+    let modules = world.variables.get("MODULES").map(|path| String::from_utf8_lossy(path).into_owned());
     let here = |text: &str| {
         let folder = world.folder.to_string_lossy();
+        let text = match &modules {
+            Some(modules) => text.replace(modules, "$PWD/m"),
+            None => text.to_string(),
+        };
         text.replace(&*folder, "$PWD").replace(&*world.temporary.to_string_lossy(), "$PWD")
     };
     let mut line = String::new();
     if world.queue.is_some() {
         line.push_str("mkdir -p q/tmp q/new; ");
+    }
+    if modules.is_some() {
+        // The probe comes with the suite; everything else does without it.
+        let own = world.own_modules.as_ref().map(|own| quote(&own.to_string_lossy()));
+        let own = own.map(|own| format!("ln -s {own}/* m/; ")).unwrap_or_default();
+        let _ = write!(line, "mkdir m; {own}mailfront-conformance explain {} --modules m; ", quote(&case.id));
     }
     for (path, content) in &case.front.files {
         if path.ends_with('/') {

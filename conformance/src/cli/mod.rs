@@ -2,6 +2,8 @@
 
 mod bench;
 mod coverage;
+mod doctor;
+mod explain;
 mod lint;
 mod list;
 mod prop;
@@ -38,6 +40,10 @@ enum Verb {
     Run(run::Arguments),
     /// List cases.
     List(list::Arguments),
+    /// Show one case or one clause with all that belongs to it.
+    Explain(explain::Arguments),
+    /// Look at a target before a run: is it there, does it answer, is delivery seen?
+    Doctor(doctor::Arguments),
     /// Hold a target against a model with inputs made up at random.
     Prop(prop::Arguments),
     /// Hold cases and lists of known failures against the rules of the guide.
@@ -70,6 +76,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, built: Option<Built>)
     let result = match arguments.verb {
         Verb::Run(arguments) => run::run(&arguments, &cases, built),
         Verb::List(arguments) => list::list(&arguments, &cases),
+        Verb::Explain(arguments) => explain::explain(&arguments, &cases, built),
+        Verb::Doctor(arguments) => doctor::doctor(&arguments, &cases, built),
         Verb::Bench(arguments) => bench::bench(&arguments, built),
         Verb::Prop(arguments) => prop::run(&arguments, built),
         Verb::Record(arguments) => record::record(&arguments, built),

@@ -1,13 +1,13 @@
 //! `run`: play cases against a target and report.
 
-use std::time::Duration;
+use std::{fs::File, io::BufWriter, path::PathBuf, time::Duration};
 
 use super::{Built, Failure, Selection, select};
 use crate::{
     cases::Cases,
     exit::Status,
     play::{Delivery, player::LIMIT},
-    report::{Report, terminal::Terminal},
+    report::{Report, draft::Draft, html::Html, junit::Junit, ndjson::Ndjson, terminal::Terminal},
     run::Run,
     sandbox::Workshop,
     target::KnownList,
@@ -31,6 +31,18 @@ pub struct Arguments {
     /// Seconds after which a play counts as hanging.
     #[arg(long, value_name = "SECONDS", default_value_t = LIMIT.as_secs())]
     hang_limit: u64,
+    /// Write the report for people as one HTML page.
+    #[arg(long, value_name = "FILE")]
+    report_html: Option<PathBuf>,
+    /// Write the results as JUnit XML.
+    #[arg(long, value_name = "FILE")]
+    report_junit: Option<PathBuf>,
+    /// Write every event of the run as a line of JSON.
+    #[arg(long, value_name = "FILE")]
+    report_ndjson: Option<PathBuf>,
+    /// Draft entries of a list of known failures for all that fails unexpectedly.
+    #[arg(long, value_name = "FILE")]
+    draft_known: Option<PathBuf>,
     /// Only a line for each unexpected case and the conclusion.
     #[arg(long, short)]
     quiet: bool,
@@ -76,14 +88,42 @@ pub fn run(arguments: &Arguments, cases: &Cases, built: Option<Built>) -> Result
         faults: faults(cases, &known),
         workshop: &workshop,
     };
-    let mut reports: Vec<Box<dyn Report>> = vec![Box::new(Terminal::new(arguments.quiet))];
+    let mut reports = reports(arguments)?;
     let summary = run.go(&mut reports)?;
+    if let Some(place) = arguments.report_html.as_ref().filter(|_| !arguments.quiet) {
+        anstream::println!("the report: {}", place.display());
+    }
     Ok(match summary.exit {
         0 => Status::Expected,
         1 => Status::Unexpected,
         4 => Status::NothingVerified,
         _ => Status::SuiteError,
     })
+}
+
+/// The reports asked for. Their files are made before the run, so that a wrong name costs no time.
+fn reports(arguments: &Arguments) -> Result<Vec<Box<dyn Report>>, Failure> {
+    let mut reports: Vec<Box<dyn Report>> = Vec::new();
+    let file = |flag: &str, place: &PathBuf| {
+        let file = File::create(place);
+        let file = file.map_err(|e| Failure::usage(format!("{flag} {}: {e}", place.display())))?;
+        Ok::<_, Failure>(BufWriter::new(file))
+    };
+    if let Some(place) = &arguments.report_html {
+        reports.push(Box::new(Html::new(file("--report-html", place)?)));
+    }
+    if let Some(place) = &arguments.report_junit {
+        reports.push(Box::new(Junit::new(file("--report-junit", place)?)));
+    }
+    if let Some(place) = &arguments.report_ndjson {
+        reports.push(Box::new(Ndjson::new(file("--report-ndjson", place)?)));
+    }
+    if let Some(place) = &arguments.draft_known {
+        reports.push(Box::new(Draft::new(file("--draft-known", place)?, arguments.level)));
+    }
+    // The conclusion is said when everything else is written.
+    reports.push(Box::new(Terminal::new(arguments.quiet)));
+    Ok(reports)
 }
 
 /// Cases that cannot be read, and entries of the list of known failures that no case has: neither

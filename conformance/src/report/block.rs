@@ -48,7 +48,7 @@ pub fn write(
         writeln!(out, "  … {} more\n", play.findings.len() - FINDINGS_MAX)?;
     }
     if let Some(evidence) = &play.evidence {
-        story(out, evidence, play.findings.iter().find(|f| f.aspect == "S").map(|f| f.got.as_str()))?;
+        story(out, evidence, wrong_line(evidence, &play.findings))?;
     }
     if let Some(note) = &case.note {
         section(out, "note", [printable(note.as_bytes()).into_owned()])?;
@@ -141,10 +141,15 @@ pub fn aspect(name: &str) -> &str {
     }
 }
 
+/// The line of the conversation that is the first wrong answer.
+pub fn wrong_line(evidence: &Evidence, findings: &[Departure]) -> Option<usize> {
+    let got = &findings.iter().find(|finding| finding.aspect == "S")?.got;
+    evidence.conversation.iter().rposition(|line| line.strip_prefix("S: ") == Some(got))
+}
+
 /// The conversation up to where it went wrong, and what else was seen.
-fn story(out: &mut impl Write, evidence: &Evidence, got: Option<&str>) -> io::Result<()> {
+fn story(out: &mut impl Write, evidence: &Evidence, wrong: Option<usize>) -> io::Result<()> {
     let lines = &evidence.conversation;
-    let wrong = got.and_then(|got| lines.iter().rposition(|line| line.strip_prefix("S: ") == Some(got)));
     let end = wrong.map_or(lines.len(), |at| (at + 1 + BEHIND).min(lines.len()));
     let start = wrong.unwrap_or(lines.len()).saturating_sub(BEFORE);
     writeln!(out, "  {HEAD}conversation{HEAD:#}")?;

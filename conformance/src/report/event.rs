@@ -108,6 +108,19 @@ pub struct Evidence {
     pub reproduce: String,
 }
 
+impl Evidence {
+    /// The evidence of a play that did not come about.
+    pub fn none() -> Self {
+        Self {
+            conversation: Vec::new(),
+            log: Vec::new(),
+            exit: "not started".into(),
+            files: Vec::new(),
+            reproduce: String::new(),
+        }
+    }
+}
+
 /// The result of one case over its deliveries.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CaseResult {

@@ -1,10 +1,16 @@
 //! Reports: each reads the stream of events and nothing else but the contract.
 //!
-//! [`event`] is the stream; [`terminal`] is for a person, with [`block`] for one unexpected play and
-//! [`table`] for the counts; [`style`] holds the words for verdicts.
+//! [`event`] is the stream. [`terminal`] and [`html`] are for people, [`junit`] and [`ndjson`] for
+//! programs, and [`draft`] drafts a list of known failures. They share [`block`], one unexpected play;
+//! [`table`], the counts; [`plays`], the plays of a case; and [`style`], the words for verdicts.
 
 pub mod block;
+pub mod draft;
 pub mod event;
+pub mod html;
+pub mod junit;
+pub mod ndjson;
+pub mod plays;
 pub mod style;
 pub mod table;
 pub mod terminal;

@@ -10,7 +10,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::{
     Report, block,
     event::{CaseResult, Event, Play, Summary},
-    style::{self, BAD, DIM, GOOD, HEAD, VERDICTS},
+    plays::{Plays, conclusion, in_short},
+    style::{self, BAD, DIM, HEAD},
     table::Table,
 };
 use crate::{spec::Spec, transcript::text::printable};
@@ -22,7 +23,7 @@ pub struct Terminal<W> {
     spec: &'static Spec,
     quiet: bool,
     bar: ProgressBar,
-    plays: Vec<Play>,
+    plays: Plays,
     table: Table,
     unexpected: usize,
     /// Why cases were not played, and how many of them.
@@ -51,7 +52,7 @@ impl<W: Write + Send> Terminal<W> {
             spec: Spec::embedded(),
             quiet,
             bar,
-            plays: Vec::new(),
+            plays: Plays::default(),
             table: Table::default(),
             unexpected: 0,
             left_out: BTreeMap::new(),
@@ -76,7 +77,7 @@ impl<W: Write + Send> Terminal<W> {
     }
 
     fn case(&mut self, case: &CaseResult) -> io::Result<()> {
-        let plays: Vec<Play> = self.plays.extract_if(.., |play| play.case == case.case).collect();
+        let groups = self.plays.of(case);
         self.table.count(case.area(), &case.verdict);
         self.bar.inc(1);
         let reason = case.detail.clone().unwrap_or_default();
@@ -87,9 +88,9 @@ impl<W: Write + Send> Terminal<W> {
             verdict if style::is_unexpected(verdict) => {
                 let mut text = Vec::new();
                 if self.quiet {
-                    line(&mut text, case, &plays)?;
+                    line(&mut text, case, &groups)?;
                 } else {
-                    blocks(&mut text, case, &plays, self.spec)?;
+                    blocks(&mut text, case, &groups, self.spec)?;
                 }
                 let out = &mut self.out;
                 self.bar.suspend(|| out.write_all(&text).and_then(|()| out.flush()))?;
@@ -114,7 +115,7 @@ impl<W: Write + Send> Terminal<W> {
             }
             let rate =
                 f64::from(u32::try_from(summary.plays).unwrap_or(u32::MAX)) / summary.seconds.max(0.001);
-            writeln!(out, "{} plays in {:.1} s, {rate:.0} a second", summary.plays, summary.seconds)?;
+            writeln!(out, "{} plays in {:.2} s, {rate:.0} a second", summary.plays, summary.seconds)?;
         }
         for fault in &summary.faults {
             writeln!(out, "{BAD}suite-error{BAD:#} {}", printable(fault.as_bytes()))?;
@@ -130,9 +131,7 @@ impl<W: Write + Send> Report for Terminal<W> {
         match event {
             Event::RunStart { .. } => self.start(event),
             Event::Play(play) => {
-                if style::is_unexpected(&play.verdict) {
-                    self.plays.push((**play).clone());
-                }
+                self.plays.keep(play);
                 Ok(())
             }
             Event::Case(case) => self.case(case),
@@ -141,66 +140,17 @@ impl<W: Write + Send> Report for Terminal<W> {
     }
 }
 
-/// Plays of one case that show the same, the deliveries in the order of reports.
-fn groups<'a>(case: &CaseResult, plays: &'a [Play]) -> Vec<Vec<&'a Play>> {
-    let mut groups: Vec<Vec<&Play>> = Vec::new();
-    for (delivery, _) in &case.deliveries {
-        for play in plays.iter().filter(|play| play.delivery == *delivery) {
-            let same = |group: &&mut Vec<&Play>| {
-                group[0].verdict == play.verdict
-                    && group[0].detail == play.detail
-                    && group[0].findings.first() == play.findings.first()
-            };
-            match groups.iter_mut().find(same) {
-                Some(group) => group.push(play),
-                None => groups.push(vec![play]),
-            }
-        }
-    }
-    groups
-}
-
-fn blocks(out: &mut Vec<u8>, case: &CaseResult, plays: &[Play], spec: &Spec) -> io::Result<()> {
-    for group in groups(case, plays) {
+fn blocks(out: &mut Vec<u8>, case: &CaseResult, groups: &[Vec<Play>], spec: &Spec) -> io::Result<()> {
+    for group in groups.iter().filter(|group| style::is_unexpected(&group[0].verdict)) {
         let also: Vec<&str> = group[1..].iter().map(|play| play.delivery.as_str()).collect();
-        block::write(out, case, group[0], &also, spec)?;
+        block::write(out, case, &group[0], &also, spec)?;
     }
     Ok(())
 }
 
 /// A case in one line, for quiet reports.
-fn line(out: &mut Vec<u8>, case: &CaseResult, plays: &[Play]) -> io::Result<()> {
+fn line(out: &mut Vec<u8>, case: &CaseResult, groups: &[Vec<Play>]) -> io::Result<()> {
     let style = style::of_verdict(&case.verdict);
-    let first = plays.iter().find(|play| play.verdict == case.verdict);
-    let what = match first.and_then(|play| play.findings.first()) {
-        Some(finding) => {
-            format!("{}: expected {} | got {}", block::aspect(&finding.aspect), finding.expected, finding.got)
-        }
-        None => case.detail.clone().unwrap_or_default(),
-    };
-    writeln!(
-        out,
-        "{style}{}{style:#} {} {}",
-        case.verdict,
-        printable(case.case.as_bytes()),
-        printable(what.as_bytes())
-    )
-}
-
-/// What a run came to, in words.
-pub fn conclusion(summary: &Summary) -> (anstyle::Style, String) {
-    let count = |verdict: &str| summary.verdicts.get(verdict).copied().unwrap_or(0);
-    let total: usize = summary.verdicts.values().sum();
-    let list = |unexpected: bool| {
-        let chosen = VERDICTS.into_iter().filter(|v| style::is_unexpected(v) == unexpected && count(v) > 0);
-        chosen.map(|verdict| format!("{} {verdict}", count(verdict))).collect::<Vec<_>>().join(", ")
-    };
-    let unexpected: usize = VERDICTS.into_iter().filter(|v| style::is_unexpected(v)).map(count).sum();
-    match summary.exit {
-        0 => (GOOD, format!("all as expected: {}", list(false))),
-        4 if total == 0 => (BAD, "nothing was verified: no case was selected".into()),
-        4 => (BAD, format!("nothing was verified: {}", list(false))),
-        _ if unexpected > 0 => (BAD, format!("{unexpected} of {total} cases unexpected: {}", list(true))),
-        _ => (BAD, format!("the cases or lists are wrong: {} faults", summary.faults.len())),
-    }
+    let (id, what) = (printable(case.case.as_bytes()), in_short(case, groups));
+    writeln!(out, "{style}{}{style:#} {id} {}", case.verdict, printable(what.as_bytes()))
 }

@@ -40,6 +40,8 @@ pub struct World {
     pub queue: Option<PathBuf>,
     /// The folder for temporary files.
     pub temporary: PathBuf,
+    /// The folder of the target's own modules, if they lie beside the probe's.
+    pub own_modules: Option<PathBuf>,
 }
 
 impl World {
@@ -60,6 +62,7 @@ impl World {
             queue: None,
             folder: folder.clone(),
             temporary: temporary.clone(),
+            own_modules: None,
         };
         fs::create_dir(&folder)?;
         fs::create_dir(&temporary)?;
@@ -133,6 +136,7 @@ impl World {
         }
         let modules = self.folder.with_file_name("modules");
         fs::create_dir(&modules)?;
+        self.own_modules.clone_from(&target.modules);
         if let Some(own) = &target.modules {
             for entry in fs::read_dir(own)? {
                 let entry = entry?;

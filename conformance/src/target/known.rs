@@ -39,6 +39,16 @@ pub enum Observed {
     Several(Vec<String>),
 }
 
+impl FromIterator<String> for Observed {
+    fn from_iter<I: IntoIterator<Item = String>>(all: I) -> Self {
+        let mut all: Vec<String> = all.into_iter().collect();
+        match all.len() {
+            1 => Self::One(all.remove(0)),
+            _ => Self::Several(all),
+        }
+    }
+}
+
 impl Observed {
     /// Whether `finding` is what was recorded.
     pub fn covers(&self, finding: &str) -> bool {

@@ -1,0 +1,294 @@
+//! `doctor`: look at a target before a run. It starts the target, speaks to it, and says what is
+//! there, what is missing and why that matters.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use bstr::ByteSlice as _;
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    process::{Pid, PidfdFlags, pidfd_open},
+};
+
+use super::{Built, Failure, select};
+use crate::{
+    cases::Cases,
+    exit::Status,
+    judge::queue,
+    play::{self, Delivery, Outcome, player::LIMIT},
+    report::style::{BAD, DIM, GOOD, HEAD, ODD},
+    sandbox::{Workshop, World},
+    target::{KnownList, Program, Target},
+    transcript::{
+        Case, parse,
+        text::{escape_short, printable},
+    },
+};
+
+/// The arguments of `doctor`.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// A target file, the name of one in the program, or `reference`.
+    #[arg(long, default_value = select::BUILT_IN, value_name = "FILE|NAME")]
+    target: String,
+    /// Seconds after which a session counts as hanging.
+    #[arg(long, value_name = "SECONDS", default_value_t = LIMIT.as_secs())]
+    hang_limit: u64,
+}
+
+/// A session with one message; no answer is expected, each is awaited.
+const SESSION: &str = "\
+silence
+C: EHLO doctor.example
+silence
+C: MAIL FROM:<doctor@example.net>
+silence
+C: RCPT TO:<patient@example.com>
+silence
+C: DATA
+silence
+C: Subject: doctor
+C:
+C: ..one period
+C: .
+silence
+C: QUIT
+";
+
+/// The message of [`SESSION`] as it must arrive, behind anything put in front of it.
+const MESSAGE: &[u8] = b"Subject: doctor\n\n.one period\n";
+
+/// Sessions timed.
+const TIMED: usize = 11;
+
+/// Longest piece of output shown, in bytes.
+const SHOWN_MAX: usize = 120;
+
+/// Runs the verb.
+///
+/// # Errors
+/// The target's file is wrong, or its program is not there.
+pub fn doctor(arguments: &Arguments, cases: &Cases, built: Option<Built>) -> Result<Status, Failure> {
+    let workshop = Workshop::new()?;
+    let (target, known) = select::target(&arguments.target, &workshop, built)?;
+    let limit = Duration::from_secs(arguments.hang_limit);
+    let mut visit = Visit { target: &target, workshop: &workshop, limit, worst: Status::Expected };
+    let title = if target.title.is_empty() { String::new() } else { format!(" ({})", target.title) };
+    anstream::println!("{HEAD}{}{HEAD:#}{}", shown(&target.name), shown(&title));
+    visit.programs();
+    visit.session();
+    visit.features(cases, &known);
+    anstream::println!(
+        "{}",
+        match visit.worst {
+            Status::Expected => format!("{GOOD}ready for a run{GOOD:#}"),
+            Status::NotStarted => format!("{BAD}it cannot be started{BAD:#}"),
+            _ => format!("{BAD}something is missing{BAD:#}"),
+        }
+    );
+    Ok(visit.worst)
+}
+
+fn shown(text: &str) -> String {
+    printable(text.as_bytes()).into_owned()
+}
+
+struct Visit<'a> {
+    target: &'a Target,
+    workshop: &'a Workshop,
+    limit: Duration,
+    worst: Status,
+}
+
+impl Visit<'_> {
+    fn good(what: &str, says: &str) {
+        anstream::println!("  {GOOD}yes{GOOD:#}  {what:<12} {}", shown(says));
+    }
+
+    fn note(what: &str, says: &str) {
+        anstream::println!("  {ODD} - {ODD:#}  {what:<12} {}", shown(says));
+    }
+
+    fn bad(&mut self, status: Status, what: &str, says: &str) {
+        self.worst = self.worst.max(status);
+        anstream::println!("  {BAD}no{BAD:#}   {what:<12} {}", shown(says));
+    }
+
+    fn programs(&mut self) {
+        for (role, command) in &self.target.programs {
+            let path = self.target.program(role).map(|program| program.path).unwrap_or_default();
+            let real = std::fs::canonicalize(&path).unwrap_or(path);
+            Self::good(role, &format!("{command} {DIM}{}{DIM:#}", real.display()));
+        }
+        if let Some(program) = self.target.program("mailfront") {
+            match version(&program, self.limit) {
+                Some(version) => Self::good("version", &version),
+                None => Self::note("version", "it does not tell its version when asked with --version"),
+            }
+        }
+    }
+
+    /// One message, then the same session for its time.
+    fn session(&mut self) {
+        let run = if self.target.programs.contains_key("smtp") {
+            "smtp"
+        } else if self.target.programs.contains_key("mailfront") {
+            "mailfront smtp queuedir accept"
+        } else {
+            return self.bad(
+                Status::NotStarted,
+                "smtp",
+                "no role `smtp` or `mailfront` that could be spoken to",
+            );
+        };
+        let source = format!("+++\ntitle = 'doctor'\nrun = '{run}'\n+++\n{SESSION}");
+        let played = parse("doctor", &source).map_err(io::Error::other).and_then(|case| self.play(&case));
+        let (case, world, outcome) = match played {
+            Ok(played) => played,
+            Err(error) => return self.bad(Status::NotStarted, "start", &error.to_string()),
+        };
+        let lines: Vec<&[u8]> = outcome.output.lines().collect();
+        match lines.first() {
+            Some(greeting) if greeting.starts_with(b"220") => {
+                Self::good("greeting", &escape_short(greeting, SHOWN_MAX));
+            }
+            first => {
+                let got = first.map_or("nothing".into(), |line| escape_short(line, SHOWN_MAX));
+                let log = escape_short(outcome.log.trim_end(), SHOWN_MAX);
+                let log = if log.is_empty() { log } else { format!("; its log: {log}") };
+                return self.bad(
+                    Status::NotStarted,
+                    "greeting",
+                    &format!("instead of 220 it says {got}{log}"),
+                );
+            }
+        }
+        let keywords = lines.iter().skip(2).take_while(|line| line.starts_with(b"250")).take_while({
+            let mut last = !lines.get(1).is_some_and(|line| line.starts_with(b"250-"));
+            move |line| {
+                let before = last;
+                last |= line.starts_with(b"250 ");
+                !before
+            }
+        });
+        let keywords: Vec<String> =
+            keywords.map(|line| escape_short(line.get(4..).unwrap_or_default(), SHOWN_MAX)).collect();
+        Self::note("EHLO offers", &if keywords.is_empty() { "nothing".into() } else { keywords.join(", ") });
+        match (&outcome.hang, outcome.exit) {
+            (Some(hang), _) => self.bad(Status::Unexpected, "end", hang),
+            (None, exit) => {
+                let exit = exit.map_or("no exit status".into(), |exit| format!("exit status {exit}"));
+                Self::good("end", &exit);
+            }
+        }
+        self.delivery(&world, &outcome);
+        self.time(&case);
+    }
+
+    fn play(&self, case: &Case) -> io::Result<(Case, World, Outcome)> {
+        let role = case.front.words().first().cloned().unwrap_or_default();
+        let program =
+            self.target.program(&role).ok_or_else(|| io::Error::other(format!("no program {role}")))?;
+        let world = World::new(self.workshop, self.target, &case.front)?;
+        let (pipelining, way) = (self.target.pipelining, Delivery::Lockstep);
+        let outcome = play::play(case, &program, pipelining, &world, way, self.limit)?;
+        Ok((case.clone(), world, outcome))
+    }
+
+    fn delivery(&mut self, world: &World, outcome: &Outcome) {
+        let Some(queue) = &world.queue else {
+            let why = "the target file has no `delivery`: captured messages and custody are not checked";
+            return Self::note("delivery", why);
+        };
+        let accepted = outcome.output.lines().filter(|line| line.starts_with(b"250 ")).count() >= 4;
+        match queue::read(queue) {
+            Ok(messages) => match &messages[..] {
+                [message] if message.content.ends_with(MESSAGE) => {
+                    Self::good("delivery", &format!("observed: {}", queue::describe(message)));
+                }
+                [] if accepted => self.bad(
+                    Status::Unexpected,
+                    "delivery",
+                    "the message was accepted, and nothing is in $QUEUEDIR/new",
+                ),
+                [] => {
+                    let last = outcome.output.lines().rev().nth(1).unwrap_or_default();
+                    let last = escape_short(last, SHOWN_MAX);
+                    self.bad(
+                        Status::Unexpected,
+                        "delivery",
+                        &format!("the message was not accepted: {last}"),
+                    );
+                }
+                others => {
+                    let all: Vec<String> = others.iter().map(queue::describe).collect();
+                    let what = format!("not the message that was sent: {}", all.join(" ; "));
+                    self.bad(Status::Unexpected, "delivery", &what);
+                }
+            },
+            Err(error) => self.bad(Status::Unexpected, "delivery", &error.to_string()),
+        }
+    }
+
+    fn time(&mut self, case: &Case) {
+        let mut times: Vec<Duration> =
+            (0..TIMED).filter_map(|_| Some(self.play(case).ok()?.2.duration)).collect();
+        times.sort_unstable();
+        if let Some(median) = times.get(times.len() / 2) {
+            let says = format!("{:.1} ms a session, median of {}", median.as_secs_f64() * 1e3, times.len());
+            Self::note("time", &says);
+        }
+    }
+
+    /// What the cases ask for and the target does not have.
+    fn features(&mut self, cases: &Cases, known: &KnownList) {
+        let target = self.target;
+        let features = if target.features.is_empty() { "none".into() } else { target.features.join(", ") };
+        Self::note("features", &features);
+        let mut lacking: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut roles: BTreeMap<String, usize> = BTreeMap::new();
+        for case in &cases.cases {
+            for feature in target.lacks(&case.front.needs) {
+                *lacking.entry(feature).or_default() += 1;
+            }
+            let role = case.front.words().first().cloned().unwrap_or_default();
+            if target.program(&role).is_none() {
+                *roles.entry(role).or_default() += 1;
+            }
+        }
+        for (feature, count) in lacking {
+            Self::note("skips", &format!("{count} cases, which need `{feature}`"));
+        }
+        for (role, count) in roles {
+            Self::note("skips", &format!("{count} cases, which need a program for `{role}`"));
+        }
+        if !known.known.is_empty() {
+            Self::note("known", &format!("{} known failures are listed", known.known.len()));
+        }
+        let dead = known.known.iter().filter(|entry| !cases.cases.iter().any(|case| case.id == entry.case));
+        for entry in dead {
+            self.bad(Status::SuiteError, "known", &format!("there is no case {}", entry.case));
+        }
+    }
+}
+
+/// The first line that `program --version` writes, if it ends well and soon.
+fn version(program: &Program, limit: Duration) -> Option<String> {
+    let mut command = Command::new(&program.path);
+    command.arg("--version").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).env_clear();
+    let mut child = command.spawn().ok()?;
+    let ended = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).is_ok_and(|pidfd| {
+        let limit = Timespec::try_from(limit).ok();
+        poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], limit.as_ref()).is_ok_and(|events| events > 0)
+    });
+    if !ended {
+        let _ = child.kill();
+    }
+    let output = child.wait_with_output().ok()?;
+    let line = output.stdout.lines().next().filter(|line| !line.is_empty())?;
+    output.status.success().then(|| escape_short(line, SHOWN_MAX))
+}
