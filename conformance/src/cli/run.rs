@@ -86,11 +86,16 @@ pub fn run(arguments: &Arguments, cases: &Cases, built: Option<Built>) -> Result
     })
 }
 
-/// Cases that cannot be read, and entries of the list of known failures that no case has.
+/// Cases that cannot be read, and entries of the list of known failures that no case has: neither
+/// those of this run nor, where the run has a folder of its own, those in the program.
 fn faults(cases: &Cases, known: &KnownList) -> Vec<String> {
     let unreadable = cases.unreadable.iter().map(|case| format!("{}: {}", case.file, case.why));
-    let dead = known.known.iter().filter(|entry| !cases.cases.iter().any(|case| case.id == entry.case));
-    unreadable
-        .chain(dead.map(|entry| format!("known failure of {}: there is no such case", entry.case)))
-        .collect()
+    let has = |cases: &Cases, id: &str| cases.cases.iter().any(|case| case.id == id);
+    let mut dead: Vec<&str> = known.known.iter().map(|entry| entry.case.as_str()).collect();
+    dead.retain(|id| !has(cases, id));
+    if !dead.is_empty() {
+        let embedded = Cases::embedded();
+        dead.retain(|id| !has(&embedded, id));
+    }
+    unreadable.chain(dead.iter().map(|id| format!("known failure of {id}: there is no such case"))).collect()
 }
