@@ -153,7 +153,11 @@ impl Run<'_> {
 
     /// One play; one that is unexpectedly bad is played again to tell the flaky from the wrong.
     fn unit(&self, unit: &Unit<'_>) -> (Verdict, Option<Play>) {
-        let lacking = self.target.lacks(&unit.case.front.needs);
+        let mut lacking = self.target.lacks(&unit.case.front.needs);
+        // The probe is a compiled module.
+        if !unit.case.front.modules.is_empty() && !self.target.features.iter().any(|f| f == "c-modules") {
+            lacking.push("c-modules");
+        }
         if !lacking.is_empty() {
             return (Verdict::Skip(format!("no {}", lacking.join(", no "))), None);
         }

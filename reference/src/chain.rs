@@ -167,6 +167,9 @@ impl Chain {
         if !accepted.is_ok() {
             return accepted;
         }
+        if let Some(refusal) = unusable(address) {
+            return refusal;
+        }
         let backend = &mut self.backend.module;
         let answer =
             if backend.has(Hook::Sender) { backend.sender(session, address, parameters) } else { None };
@@ -195,6 +198,9 @@ impl Chain {
         // Queue formats end their list of recipients with an empty one (SMTP-RCPT-5, QDIR-25).
         if address.is_empty() {
             return Response::new(554, "5.1.2 Recipient address may not be empty");
+        }
+        if let Some(refusal) = unusable(address) {
+            return refusal;
         }
         let backend = &mut self.backend.module;
         let answer =
@@ -302,6 +308,13 @@ impl Chain {
 }
 
 /// Header bytes of a plugin go where the body will go: to the temporary file, else to the backend,
+/// The refusal of an address that a plugin has spoilt: its byte would end a field of every envelope
+/// format (QDIR-25, HOOK-ADDR-4).
+fn unusable(address: &BString) -> Option<Response> {
+    let spoilt = memchr::memchr3(0, b'\r', b'\n', address).is_some();
+    spoilt.then(|| Response::new(554, "5.1.3 Address contains a forbidden byte"))
+}
+
 /// never to other plugins (HOOK-DATA-6, -7).
 fn deliver_injected(
     session: &Session,

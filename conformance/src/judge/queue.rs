@@ -27,7 +27,7 @@ pub fn read(queue: &Path) -> io::Result<Vec<Message>> {
         .iter()
         .map(|path| {
             parse(&fs::read(path)?)
-                .ok_or_else(|| io::Error::other(format!("{} has no complete envelope", path.display())))
+                .ok_or_else(|| io::Error::other("a captured message has no complete envelope"))
         })
         .collect()
 }

@@ -77,7 +77,9 @@ struct Player {
 
 impl Player {
     fn walk(&mut self) -> io::Result<()> {
-        let mut behind_a_point = false;
+        // The greeting is the first answer to be awaited where the client may not run ahead (RFC 5321
+        // section 4.3.1).
+        let mut behind_a_point = self.pipelining == Pipelining::Rfc2920;
         for at in 0..self.steps.len() {
             let step = self.steps[at].clone();
             let sends = matches!(step.act, Act::Send(_) | Act::SendRaw(_));

@@ -120,6 +120,16 @@ impl Wire {
         {
             let _ = shutdown(&rx, Shutdown::Read);
         }
+        // A program just started beside us holds a copy of our end until its exec is complete. The
+        // pipe's own end tells when the last reader is gone.
+        let own = format!("/proc/{}/fd/1", self.process.pid());
+        let flags = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::NONBLOCK;
+        if !self.delivery.over_tcp()
+            && let Ok(pipe) = rustix::fs::open(own, flags, rustix::fs::Mode::empty())
+        {
+            let wait = Timespec { tv_sec: 1, tv_nsec: 0 };
+            let _ = poll(&mut [PollFd::new(&pipe, PollFlags::empty())], Some(&wait));
+        }
         self.closed = true;
     }
 
