@@ -1,6 +1,9 @@
 //! `coverage`: the clauses of the contract and the cases that cite them.
 
-use std::path::PathBuf;
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+};
 
 use super::Failure;
 use crate::{
@@ -34,6 +37,7 @@ const CASES_SHOWN: usize = 3;
 /// # Errors
 /// There is no such sheet, or the list of unobservable clauses cannot be read.
 pub fn coverage(arguments: &Arguments, cases: &Cases) -> Result<Status, Failure> {
+    let out = &mut anstream::stdout().lock();
     let source = match &arguments.unobservable {
         None => UNOBSERVABLE.to_string(),
         Some(file) => std::fs::read_to_string(file)
@@ -57,13 +61,13 @@ pub fn coverage(arguments: &Arguments, cases: &Cases) -> Result<Status, Failure>
     for row in rows.iter().filter(|row| !arguments.missing || row.is_missing()) {
         if sheet != row.clause.sheet() {
             sheet = row.clause.sheet();
-            anstream::println!("{HEAD}{sheet}{HEAD:#}");
+            writeln!(out, "{HEAD}{sheet}{HEAD:#}")?;
         }
-        anstream::println!("  {}", line(row, arguments.missing));
+        writeln!(out, "  {}", line(row, arguments.missing))?;
     }
-    conclusion(&rows);
+    conclusion(out, &rows)?;
     for fault in &coverage.faults {
-        anstream::println!("{BAD}{}{BAD:#}", printable(fault.as_bytes()));
+        writeln!(out, "{BAD}{}{BAD:#}", printable(fault.as_bytes()))?;
     }
     Ok(if !coverage.faults.is_empty() || !spec.faults.is_empty() {
         Status::SuiteError
@@ -94,7 +98,7 @@ fn line(row: &Row<'_>, tells_text: bool) -> String {
     format!("{:<16} {:<6} {:>3}  {what}", clause.id, clause.level.to_string(), row.cases.len())
 }
 
-fn conclusion(rows: &[&Row<'_>]) {
+fn conclusion(out: &mut impl Write, rows: &[&Row<'_>]) -> io::Result<()> {
     for level in [Level::Must, Level::Should, Level::May] {
         let of_level: Vec<&&Row<'_>> = rows.iter().filter(|row| row.clause.level == level).collect();
         if of_level.is_empty() {
@@ -111,9 +115,7 @@ fn conclusion(rows: &[&Row<'_>]) {
             0 => String::new(),
             n => format!(", {BAD}{n} missing{BAD:#}"),
         };
-        anstream::println!(
-            "{HEAD}{level}{HEAD:#}: {cited} of {} clauses cited{hidden}{missing}",
-            of_level.len()
-        );
+        writeln!(out, "{HEAD}{level}{HEAD:#}: {cited} of {} clauses cited{hidden}{missing}", of_level.len())?;
     }
+    Ok(())
 }

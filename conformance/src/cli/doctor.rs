@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    io,
+    io::{self, Write as _},
     process::{Command, Stdio},
     time::Duration,
 };
@@ -20,7 +20,7 @@ use crate::{
     exit::Status,
     judge::queue,
     play::{self, Delivery, Outcome, player::LIMIT},
-    report::style::{BAD, DIM, GOOD, HEAD, ODD},
+    report::style::{BAD, GOOD, HEAD, ODD},
     sandbox::{Workshop, World},
     target::{KnownList, Program, Target},
     transcript::{
@@ -76,25 +76,37 @@ pub fn doctor(arguments: &Arguments, cases: &Cases, built: Option<Built>) -> Res
     let workshop = Workshop::new()?;
     let (target, known) = select::target(&arguments.target, &workshop, built)?;
     let limit = Duration::from_secs(arguments.hang_limit);
-    let mut visit = Visit { target: &target, workshop: &workshop, limit, worst: Status::Expected };
+    let mut visit =
+        Visit { target: &target, workshop: &workshop, limit, worst: Status::Expected, lines: Vec::new() };
     let title = if target.title.is_empty() { String::new() } else { format!(" ({})", target.title) };
-    anstream::println!("{HEAD}{}{HEAD:#}{}", shown(&target.name), shown(&title));
     visit.programs();
     visit.session();
     visit.features(cases, &known);
-    anstream::println!(
-        "{}",
-        match visit.worst {
-            Status::Expected => format!("{GOOD}ready for a run{GOOD:#}"),
-            Status::NotStarted => format!("{BAD}it cannot be started{BAD:#}"),
-            _ => format!("{BAD}something is missing{BAD:#}"),
-        }
-    );
+    let (style, conclusion) = match visit.worst {
+        Status::Expected => (GOOD, "ready for a run"),
+        Status::NotStarted => (BAD, "it cannot be started"),
+        _ => (BAD, "something is wrong or missing"),
+    };
+    let out = &mut anstream::stdout().lock();
+    writeln!(out, "{HEAD}{}{HEAD:#}{}", shown(&target.name), shown(&title))?;
+    for line in &visit.lines {
+        writeln!(out, "{line}")?;
+    }
+    writeln!(out, "{style}{conclusion}{style:#}")?;
     Ok(visit.worst)
+}
+
+fn number(cases: usize) -> String {
+    if cases == 1 { "1 case".into() } else { format!("{cases} cases") }
 }
 
 fn shown(text: &str) -> String {
     printable(text.as_bytes()).into_owned()
+}
+
+fn session(run: &str, dialogue: &str) -> io::Result<Case> {
+    let source = format!("+++\ntitle = 'doctor'\nrun = '{run}'\n+++\n{dialogue}");
+    parse("doctor", &source).map_err(io::Error::other)
 }
 
 struct Visit<'a> {
@@ -102,32 +114,40 @@ struct Visit<'a> {
     workshop: &'a Workshop,
     limit: Duration,
     worst: Status,
+    lines: Vec<String>,
 }
 
 impl Visit<'_> {
-    fn good(what: &str, says: &str) {
-        anstream::println!("  {GOOD}yes{GOOD:#}  {what:<12} {}", shown(says));
+    fn good(&mut self, what: &str, says: &str) {
+        self.line(GOOD, "yes", what, says);
     }
 
-    fn note(what: &str, says: &str) {
-        anstream::println!("  {ODD} - {ODD:#}  {what:<12} {}", shown(says));
+    fn note(&mut self, what: &str, says: &str) {
+        self.line(ODD, " -", what, says);
     }
 
     fn bad(&mut self, status: Status, what: &str, says: &str) {
         self.worst = self.worst.max(status);
-        anstream::println!("  {BAD}no{BAD:#}   {what:<12} {}", shown(says));
+        self.line(BAD, "no", what, says);
+    }
+
+    fn line(&mut self, style: anstyle::Style, mark: &str, what: &str, says: &str) {
+        let what = shown(what);
+        self.lines.push(format!("  {style}{mark:<3}{style:#}  {what:<12}  {}", shown(says)));
     }
 
     fn programs(&mut self) {
-        for (role, command) in &self.target.programs {
-            let path = self.target.program(role).map(|program| program.path).unwrap_or_default();
+        let target = self.target;
+        for (role, command) in &target.programs {
+            let path = target.program(role).map(|program| program.path).unwrap_or_default();
             let real = std::fs::canonicalize(&path).unwrap_or(path);
-            Self::good(role, &format!("{command} {DIM}{}{DIM:#}", real.display()));
+            let words = command.split_once(' ').map_or("", |(_, words)| words);
+            self.good(role, format!("{} {words}", real.display()).trim_end());
         }
         if let Some(program) = self.target.program("mailfront") {
             match version(&program, self.limit) {
-                Some(version) => Self::good("version", &version),
-                None => Self::note("version", "it does not tell its version when asked with --version"),
+                Some(version) => self.good("version", &version),
+                None => self.note("version", "it does not tell its version when asked with --version"),
             }
         }
     }
@@ -145,16 +165,15 @@ impl Visit<'_> {
                 "no role `smtp` or `mailfront` that could be spoken to",
             );
         };
-        let source = format!("+++\ntitle = 'doctor'\nrun = '{run}'\n+++\n{SESSION}");
-        let played = parse("doctor", &source).map_err(io::Error::other).and_then(|case| self.play(&case));
-        let (case, world, outcome) = match played {
+        let played = session(run, SESSION).and_then(|case| self.play(&case, Delivery::Lockstep));
+        let (world, outcome) = match played {
             Ok(played) => played,
             Err(error) => return self.bad(Status::NotStarted, "start", &error.to_string()),
         };
         let lines: Vec<&[u8]> = outcome.output.lines().collect();
         match lines.first() {
             Some(greeting) if greeting.starts_with(b"220") => {
-                Self::good("greeting", &escape_short(greeting, SHOWN_MAX));
+                self.good("greeting", &escape_short(greeting, SHOWN_MAX));
             }
             first => {
                 let got = first.map_or("nothing".into(), |line| escape_short(line, SHOWN_MAX));
@@ -177,38 +196,37 @@ impl Visit<'_> {
         });
         let keywords: Vec<String> =
             keywords.map(|line| escape_short(line.get(4..).unwrap_or_default(), SHOWN_MAX)).collect();
-        Self::note("EHLO offers", &if keywords.is_empty() { "nothing".into() } else { keywords.join(", ") });
+        self.note("EHLO offers", &if keywords.is_empty() { "nothing".into() } else { keywords.join(", ") });
         match (&outcome.hang, outcome.exit) {
             (Some(hang), _) => self.bad(Status::Unexpected, "end", hang),
             (None, exit) => {
                 let exit = exit.map_or("no exit status".into(), |exit| format!("exit status {exit}"));
-                Self::good("end", &exit);
+                self.good("end", &exit);
             }
         }
         self.delivery(&world, &outcome);
-        self.time(&case);
+        self.time(run);
     }
 
-    fn play(&self, case: &Case) -> io::Result<(Case, World, Outcome)> {
+    fn play(&self, case: &Case, way: Delivery) -> io::Result<(World, Outcome)> {
         let role = case.front.words().first().cloned().unwrap_or_default();
         let program =
             self.target.program(&role).ok_or_else(|| io::Error::other(format!("no program {role}")))?;
         let world = World::new(self.workshop, self.target, &case.front)?;
-        let (pipelining, way) = (self.target.pipelining, Delivery::Lockstep);
-        let outcome = play::play(case, &program, pipelining, &world, way, self.limit)?;
-        Ok((case.clone(), world, outcome))
+        let outcome = play::play(case, &program, self.target.pipelining, &world, way, self.limit)?;
+        Ok((world, outcome))
     }
 
     fn delivery(&mut self, world: &World, outcome: &Outcome) {
         let Some(queue) = &world.queue else {
             let why = "the target file has no `delivery`: captured messages and custody are not checked";
-            return Self::note("delivery", why);
+            return self.note("delivery", why);
         };
         let accepted = outcome.output.lines().filter(|line| line.starts_with(b"250 ")).count() >= 4;
         match queue::read(queue) {
             Ok(messages) => match &messages[..] {
                 [message] if message.content.ends_with(MESSAGE) => {
-                    Self::good("delivery", &format!("observed: {}", queue::describe(message)));
+                    self.good("delivery", &format!("observed: {}", queue::describe(message)));
                 }
                 [] if accepted => self.bad(
                     Status::Unexpected,
@@ -234,13 +252,15 @@ impl Visit<'_> {
         }
     }
 
-    fn time(&mut self, case: &Case) {
-        let mut times: Vec<Duration> =
-            (0..TIMED).filter_map(|_| Some(self.play(case).ok()?.2.duration)).collect();
+    fn time(&mut self, run: &str) {
+        // Watching for silence takes time of its own: the client sends all it has at once.
+        let Ok(case) = session(run, &SESSION.replace("silence\n", "")) else { return };
+        let play = |_| Some(self.play(&case, Delivery::Burst).ok()?.1.duration);
+        let mut times: Vec<Duration> = (0..TIMED).filter_map(play).collect();
         times.sort_unstable();
         if let Some(median) = times.get(times.len() / 2) {
             let says = format!("{:.1} ms a session, median of {}", median.as_secs_f64() * 1e3, times.len());
-            Self::note("time", &says);
+            self.note("time", &says);
         }
     }
 
@@ -248,7 +268,7 @@ impl Visit<'_> {
     fn features(&mut self, cases: &Cases, known: &KnownList) {
         let target = self.target;
         let features = if target.features.is_empty() { "none".into() } else { target.features.join(", ") };
-        Self::note("features", &features);
+        self.note("features", &features);
         let mut lacking: BTreeMap<&str, usize> = BTreeMap::new();
         let mut roles: BTreeMap<String, usize> = BTreeMap::new();
         for case in &cases.cases {
@@ -261,13 +281,13 @@ impl Visit<'_> {
             }
         }
         for (feature, count) in lacking {
-            Self::note("skips", &format!("{count} cases, which need `{feature}`"));
+            self.note("skips", &format!("{}, for want of `{feature}`", number(count)));
         }
         for (role, count) in roles {
-            Self::note("skips", &format!("{count} cases, which need a program for `{role}`"));
+            self.note("skips", &format!("{}, for want of a program for `{role}`", number(count)));
         }
         if !known.known.is_empty() {
-            Self::note("known", &format!("{} known failures are listed", known.known.len()));
+            self.note("known", &format!("{} known failures are listed", known.known.len()));
         }
         let dead = known.known.iter().filter(|entry| !cases.cases.iter().any(|case| case.id == entry.case));
         for entry in dead {

@@ -1,6 +1,6 @@
 //! `lint`: hold the cases against the rules of the guide.
 
-use std::{collections::BTreeSet, fs, path::PathBuf};
+use std::{collections::BTreeSet, fs, io::Write as _, path::PathBuf};
 
 use super::{Failure, Selection};
 use crate::{
@@ -27,6 +27,7 @@ pub struct Arguments {
 /// # Errors
 /// A glob is not understood or the folder of the targets cannot be read.
 pub fn lint(arguments: &Arguments, cases: &Cases) -> Result<Status, Failure> {
+    let out = &mut anstream::stdout().lock();
     let selected = arguments.selection.of(cases)?;
     let everything = arguments.selection.is_everything();
     let files: BTreeSet<&str> = selected.iter().map(|case| case.file.as_str()).collect();
@@ -38,13 +39,13 @@ pub fn lint(arguments: &Arguments, cases: &Cases) -> Result<Status, Failure> {
     let mut problems = lint::all(cases, Spec::embedded(), &lists);
     problems.retain(|problem| everything || files.contains(problem.file.as_str()));
     for problem in &problems {
-        anstream::println!("{}", printable(problem.to_string().as_bytes()));
+        writeln!(out, "{}", printable(problem.to_string().as_bytes()))?;
     }
     if !problems.is_empty() {
-        anstream::println!("{} problems in {} cases", problems.len(), selected.len());
+        writeln!(out, "{} problems in {} cases", problems.len(), selected.len())?;
         return Ok(Status::SuiteError);
     }
-    anstream::println!("{} cases are as the guide asks", selected.len());
+    writeln!(out, "{} cases are as the guide asks", selected.len())?;
     Ok(if selected.is_empty() { Status::NothingVerified } else { Status::Expected })
 }
 

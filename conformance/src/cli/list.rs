@@ -1,5 +1,7 @@
 //! `list`: the cases, one a line.
 
+use std::io::Write as _;
+
 use super::{Failure, Selection};
 use crate::{cases::Cases, exit::Status, transcript::text::printable};
 
@@ -18,15 +20,16 @@ pub struct Arguments {
 /// # Errors
 /// A glob is not understood.
 pub fn list(arguments: &Arguments, cases: &Cases) -> Result<Status, Failure> {
+    let out = &mut anstream::stdout().lock();
     let selected = arguments.selection.of(cases)?;
     for case in &selected {
         if arguments.long {
             let front = &case.front;
             let clauses = front.clauses.join(" ");
             let title = printable(front.title.as_bytes());
-            anstream::println!("{}  {}  {clauses}  {title}", case.id, front.level);
+            writeln!(out, "{}  {}  {clauses}  {title}", case.id, front.level)?;
         } else {
-            anstream::println!("{}", case.id);
+            writeln!(out, "{}", case.id)?;
         }
     }
     Ok(if selected.is_empty() { Status::NothingVerified } else { Status::Expected })

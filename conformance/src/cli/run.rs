@@ -1,6 +1,11 @@
 //! `run`: play cases against a target and report.
 
-use std::{fs::File, io::BufWriter, path::PathBuf, time::Duration};
+use std::{
+    fs::File,
+    io::{BufWriter, Write as _},
+    path::PathBuf,
+    time::Duration,
+};
 
 use super::{Built, Failure, Selection, select};
 use crate::{
@@ -89,9 +94,10 @@ pub fn run(arguments: &Arguments, cases: &Cases, built: Option<Built>) -> Result
         workshop: &workshop,
     };
     let mut reports = reports(arguments)?;
-    let summary = run.go(&mut reports)?;
+    // A run whose report nobody takes is not a run as expected.
+    let summary = run.go(&mut reports).map_err(|e| Failure::suite(format!("a report: {e}")))?;
     if let Some(place) = arguments.report_html.as_ref().filter(|_| !arguments.quiet) {
-        anstream::println!("the report: {}", place.display());
+        writeln!(anstream::stdout(), "the report: {}", place.display())?;
     }
     Ok(match summary.exit {
         0 => Status::Expected,
