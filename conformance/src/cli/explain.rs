@@ -253,3 +253,50 @@ fn unknown(id: &str, cases: &Cases, spec: &Spec) -> Failure {
     };
     Failure::usage(format!("{id}: neither a case nor a clause; {offer}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        report::sample::{HOSTILE, is_tame, spec},
+        transcript::parse,
+    };
+
+    fn cases() -> Cases {
+        let head = format!(
+            "title = {}\nclauses = ['SMTP-DATA-11', 'RFC 5321 4.5.2', 'X-1']\nrun = 'mailfront smtp echo'\n\
+             recorded = 'x'\nreach = 'reachable'\ntwin = 'a/twin'\nneeds = ['lua']\nskip = {{ drip = 'why' }}",
+            toml::Value::from(HOSTILE)
+        );
+        let source =
+            format!("+++\n{head}\n+++\n# {}\nC: QUIT\nexit: 0\n", HOSTILE.replace(char::is_control, ""));
+        let case = Case { file: format!("{HOSTILE}.case"), ..parse("a/b", &source).unwrap() };
+        Cases { cases: vec![case], ..Cases::default() }
+    }
+
+    fn plain(out: &[u8]) -> String {
+        String::from_utf8(anstream::adapter::strip_bytes(out).into_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_case_with_hostile_bytes() {
+        let mut out = Vec::new();
+        explain_case(&mut out, &cases().cases[0], spec()).unwrap();
+        assert!(is_tame(&plain(&out)));
+        insta::assert_snapshot!(plain(&out));
+    }
+
+    #[test]
+    fn a_clause_and_the_cases_that_cite_it() {
+        let mut out = Vec::new();
+        explain_clause(&mut out, spec().get("SMTP-DATA-11").unwrap(), &cases()).unwrap();
+        assert!(is_tame(&plain(&out)));
+        insta::assert_snapshot!(plain(&out));
+    }
+
+    #[test]
+    fn something_alike_is_offered() {
+        let said = unknown("smtp-data", &cases(), spec()).what;
+        assert!(said.ends_with("did you mean SMTP-DATA-11?"), "{said}");
+    }
+}

@@ -9,7 +9,6 @@ use crate::{
     lint::{self, List},
     spec::Spec,
     target::KnownList,
-    transcript::text::printable,
 };
 
 /// The arguments of `lint`.
@@ -38,11 +37,11 @@ pub fn lint(arguments: &Arguments, cases: &Cases) -> Result<Status, Failure> {
     };
     let mut problems = lint::all(cases, Spec::embedded(), &lists);
     problems.retain(|problem| everything || files.contains(problem.file.as_str()));
-    for problem in &problems {
-        writeln!(out, "{}", printable(problem.to_string().as_bytes()))?;
-    }
+    write!(out, "{}", lint::render(&problems))?;
     if !problems.is_empty() {
-        writeln!(out, "{} problems in {} cases", problems.len(), selected.len())?;
+        let problems =
+            if problems.len() == 1 { "1 problem".into() } else { format!("{} problems", problems.len()) };
+        writeln!(out, "{problems} in {} cases", selected.len())?;
         return Ok(Status::SuiteError);
     }
     writeln!(out, "{} cases are as the guide asks", selected.len())?;

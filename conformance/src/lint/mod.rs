@@ -13,7 +13,7 @@ use crate::{
     target::KnownList,
     transcript::{
         Act, Case, Item, Step,
-        text::{Part, Pattern, Piece},
+        text::{Part, Pattern, Piece, printable},
     },
 };
 
@@ -62,6 +62,13 @@ pub fn all(cases: &Cases, spec: &Spec, lists: &[List]) -> Vec<Problem> {
         Problem { file, line, what }
     }));
     problems
+}
+
+/// The problems for a person, one a line.
+pub fn render(problems: &[Problem]) -> String {
+    problems
+        .iter()
+        .fold(String::new(), |out, problem| out + &printable(problem.to_string().as_bytes()) + "\n")
 }
 
 fn unreadable(case: &Unreadable) -> Problem {
@@ -131,4 +138,125 @@ fn reply_code(pattern: &Pattern) -> Option<u16> {
     let Some(Part::Text(Piece::Bytes(bytes))) = pattern.parts.first() else { return None };
     let code = std::str::from_utf8(bytes.get(..3)?).ok()?.parse().ok()?;
     bytes.get(3).is_none_or(|b| b" -".contains(b)).then_some(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        report::sample::{HOSTILE, is_tame},
+        transcript::parse,
+    };
+
+    const CLAUSES: &str = "\
+**A-1** [must] One.
+
+**A-2** [should] Two.
+
+**A-3** [sometimes] Three.
+";
+
+    /// A case that is as the guide asks, but for `head` and `body` put into it.
+    fn case(id: &str, head: &str, body: &str) -> Case {
+        let has = |key: &str| head.lines().any(|line| line.starts_with(key));
+        let mut front = String::new();
+        for (key, value) in [
+            ("title", "'A title'".into()),
+            ("clauses", "[\"A-1\"]".into()),
+            ("run", format!("'mailfront smtp echo {id}'")),
+            ("recorded", "'x'".into()),
+        ] {
+            if !has(key) {
+                front += &format!("{key} = {value}\n");
+            }
+        }
+        let exit = if body.contains("exit:") { "" } else { "exit: 0\n" };
+        let source = format!("+++\n{front}{head}+++\n{body}{exit}");
+        let case = parse(id, &source).unwrap_or_else(|e| panic!("{id}: {e}\n{source}"));
+        Case { file: format!("{id}.case"), ..case }
+    }
+
+    fn problems(cases: Vec<Case>, lists: &[List]) -> Vec<Problem> {
+        let mut spec = Spec::default();
+        spec.add("docs/spec/x.md", CLAUSES);
+        spec.faults.clear();
+        all(&Cases { cases, ..Cases::default() }, &spec, lists)
+    }
+
+    #[test]
+    fn a_case_as_the_guide_asks_has_no_problem() {
+        let twin = case("mailfront/twin", "", "C: NOOP\nS: 250 ok\n");
+        let attack = "reach = 'reachable'\ntwin = 'mailfront/twin'\nenv = { A = '${CASE}' }\n";
+        let answer =
+            "C: X\nS(a): 500 ${N=/.*/}\nS(b): 501 x\n[a] C: Y ${N}\nrepeat 2 {\nC: ${#}\nS: 500 ${#}\n}\n";
+        let attack = case("mailfront/attack", attack, answer);
+        assert_eq!(problems(vec![twin, attack], &[]), []);
+    }
+
+    #[test]
+    fn every_rule_speaks_and_names_file_and_line() {
+        let wrong = [
+            ("mailfront/A_b", "", ""),
+            ("other/area", "", ""),
+            ("mailfront/title-missing", "title = ''\n", "C: a\n"),
+            ("mailfront/title-period", "title = 'A.'\n", ""),
+            ("mailfront/title-hostile", &format!("title = {}\n", toml::Value::from(HOSTILE)), ""),
+            ("mailfront/title-long", &format!("title = '{}'\n", "x".repeat(161)), ""),
+            ("mailfront/clauses-missing", "clauses = []\n", ""),
+            ("mailfront/clauses", "clauses = [\"A-1\", \"A-1\", \"A-9\",\n\"RFC 5321\"]\n", ""),
+            ("mailfront/level", "clauses = ['A-2']\n", ""),
+            ("mailfront/run-missing", "run = ''\n", ""),
+            ("mailfront/run-quote", "run = \"mailfront '\"\n", ""),
+            ("mailfront/role", "run = 'sendmail'\n", ""),
+            ("smtp/role", "", ""),
+            ("mailfront/recorded", "recorded = ''\n", ""),
+            ("mailfront/delivery", "only = { flood = 'why', drip = '' }\n", ""),
+            ("mailfront/both", "only = { drip = 'why' }\nskip = { drip = 'why' }\n", ""),
+            ("mailfront/custody", "custody = 'off'\n", ""),
+            ("mailfront/setup", "setup = ['mode x']\n", ""),
+            ("mailfront/modules", "modules = ['a']\n", ""),
+            ("mailfront/probe", "files.probe = 'a'\n", ""),
+            ("mailfront/unset", "unset = ['A']\nenv = { A = '${LOCALHOST}' }\n", ""),
+            ("mailfront/reach", "reach = 'robustness'\n", "C: a\nS: 250 ok\n"),
+            ("mailfront/twin-missing", "twin = 'mailfront/nowhere'\n", ""),
+            ("mailfront/twin-self", "twin = 'mailfront/twin-self'\n", ""),
+            ("mailfront/refusal", "", "S: 220 x\nC: a\nS: 500 no\nC: QUIT\nS: 221 ~Good bye.\n"),
+            ("mailfront/blank", "", "C: a \n"),
+            ("mailfront/hostile", "", &format!("# {}\n", HOSTILE.replace(char::is_control, ""))),
+            ("mailfront/variable", "", "C: ${NOPE} ${#}\nS: ${SENT}\nlog: ${NOPE}\n"),
+            ("mailfront/alternative", "", "[a] C: x\n[b] exit: 0\n"),
+            ("mailfront/signal", "", "signal QUIT\n"),
+            ("mailfront/exits", "", "exit: 0\nexit: 1\n"),
+            ("mailfront/exit-missing", "", "# exit:\n"),
+            ("mailfront/queued", "", "queued: none\nqueued: <a> -> <b>\n"),
+        ];
+        let mut cases: Vec<Case> = wrong.iter().map(|(id, head, body)| case(id, head, body)).collect();
+        let same = "run = 'mailfront smtp echo'\n";
+        cases.push(case("mailfront/same-1", same, "C: x\n"));
+        cases.push(case("mailfront/same-2", same, "C| x\\r\nC| \\n\n"));
+        cases.push(case("mailfront/same-3", same, "C| x\\r\\n\nS: 250 ok\n"));
+        let source = "[[known]]\ncase = \"mailfront/nowhere\"\nreason = 'r'\nobserved = 'x'\n\n\
+                      [[known]]\ncase = \"mailfront/both\"\nreason = 'r'\nobserved = 'x'\n\
+                      deliveries = ['drip', 'flood']\n";
+        let dead =
+            List { file: "t.known.toml".into(), source: source.into(), entries: KnownList::parse(source) };
+        let twice = "[[known]]\ncase = 'a'\nreason = 'r'\nobserved = 'x'\n".repeat(2);
+        let twice = List { file: "u.known.toml".into(), entries: KnownList::parse(&twice), source: twice };
+        let text = render(&problems(cases, &[dead, twice]));
+        assert!(is_tame(&text));
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn an_unreadable_case_and_a_wrong_sheet_are_problems() {
+        let unreadable = Unreadable {
+            file: format!("{HOSTILE}.case"),
+            line: 3,
+            why: "line 3, column 1: neither a step nor an expectation of the guide".into(),
+        };
+        let cases = Cases { unreadable: vec![unreadable], ..Cases::default() };
+        let mut spec = Spec::default();
+        spec.add("docs/spec/x.md", CLAUSES);
+        insta::assert_snapshot!(render(&all(&cases, &spec, &[])));
+    }
 }

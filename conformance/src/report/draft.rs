@@ -43,7 +43,7 @@ impl<W: Write + Send> Draft<W> {
             observed.extend(case.known.iter().flat_map(|known| known.observed.all().to_vec()));
         }
         let reason = match &case.known {
-            Some(known) => known.reason.clone(),
+            Some(known) => printable(known.reason.as_bytes()).into_owned(),
             None => format!("{}: {}", case.clauses.join(" "), printable(case.title.as_bytes())),
         };
         let all = case.deliveries.iter().all(|(delivery, _)| failing.contains(delivery.as_str()));
@@ -88,5 +88,23 @@ impl<W: Write + Send> Report for Draft<W> {
             Event::RunEnd(_) => self.end()?,
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample::events;
+
+    #[test]
+    fn an_entry_for_each_unexpected_failure() {
+        let mut out = Vec::new();
+        let mut draft = Draft::new(&mut out, Level::Should);
+        events().iter().try_for_each(|event| draft.take(event)).unwrap();
+        drop(draft);
+        let text = String::from_utf8(out).unwrap();
+        let list = KnownList::parse(&text).unwrap();
+        assert_eq!(list.known.len(), 2);
+        insta::assert_snapshot!(text);
     }
 }

@@ -326,3 +326,27 @@ fn group_view(group: &[Play]) -> Option<GroupView> {
         reproduce: shown(&evidence.reproduce),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample::{events, is_tame, spec};
+
+    #[test]
+    fn a_page_with_hostile_bytes() {
+        let mut out = Vec::new();
+        let mut html = Html::new(&mut out);
+        html.spec = spec();
+        events().iter().try_for_each(|event| html.take(event)).unwrap();
+        drop(html);
+        let page = String::from_utf8(out).unwrap();
+        assert!(is_tame(&page));
+        assert_eq!(page.matches("<script").count(), 1, "only the page's own");
+        assert!(!page.contains("http://") && !page.contains("https://"), "nothing is fetched");
+        // Style and script are read in the template; what is made of the run is looked at here.
+        let (head, rest) = page.split_once("<style>").unwrap();
+        let (_, rest) = rest.split_once("</style>").unwrap();
+        let (body, _) = rest.split_once("<script>").unwrap();
+        insta::assert_snapshot!(format!("{head}{body}"));
+    }
+}

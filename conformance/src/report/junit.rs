@@ -19,6 +19,7 @@ use crate::{spec::Spec, transcript::text::printable};
 /// Collects the cases and writes the file at the end of the run.
 pub struct Junit<W> {
     out: W,
+    spec: &'static Spec,
     target: String,
     plays: Plays,
     time: BTreeMap<String, Duration>,
@@ -30,6 +31,7 @@ impl<W: Write + Send> Junit<W> {
     pub fn new(out: W) -> Self {
         Self {
             out,
+            spec: Spec::embedded(),
             target: String::new(),
             plays: Plays::default(),
             time: BTreeMap::new(),
@@ -40,7 +42,7 @@ impl<W: Write + Send> Junit<W> {
     fn case(&mut self, case: &CaseResult) -> io::Result<()> {
         let groups = self.plays.of(case);
         let name = case.case.rsplit('/').next().unwrap_or(&case.case);
-        let mut test = TestCase::new(shown(name), status(case, &groups)?);
+        let mut test = TestCase::new(shown(name), status(case, &groups, self.spec)?);
         test.set_classname(shown(case.area()));
         test.set_time(self.time.remove(&case.case).unwrap_or_default());
         test.add_property(("title", shown(&case.title).as_str()));
@@ -95,7 +97,7 @@ fn shown(text: &str) -> String {
 }
 
 /// Success, skipped (which known failures are, too: they ask for no action), failure, or error.
-fn status(case: &CaseResult, groups: &[Vec<Play>]) -> io::Result<TestCaseStatus> {
+fn status(case: &CaseResult, groups: &[Vec<Play>], spec: &Spec) -> io::Result<TestCaseStatus> {
     let detail = case.detail.clone().unwrap_or_else(|| style::meaning(&case.verdict).into());
     let mut status = match case.verdict.as_str() {
         "pass" | "variant" => return Ok(TestCaseStatus::success()),
@@ -112,10 +114,29 @@ fn status(case: &CaseResult, groups: &[Vec<Play>]) -> io::Result<TestCaseStatus>
     let mut text = Vec::new();
     for group in groups.iter().filter(|group| style::is_unexpected(&group[0].verdict)) {
         let also: Vec<&str> = group[1..].iter().map(|play| play.delivery.as_str()).collect();
-        block::write(&mut text, case, &group[0], &also, Spec::embedded())?;
+        block::write(&mut text, case, &group[0], &also, spec)?;
     }
     let text = anstream::adapter::strip_bytes(&text).into_vec();
     status.set_type(case.verdict.as_str()).set_message(shown(&in_short(case, groups)));
     status.set_description(String::from_utf8_lossy(&text));
     Ok(status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample::{events, is_tame, spec};
+
+    #[test]
+    fn a_file_with_hostile_bytes() {
+        let mut out = Vec::new();
+        let mut junit = Junit::new(&mut out);
+        junit.spec = spec();
+        events().iter().try_for_each(|event| junit.take(event)).unwrap();
+        drop(junit);
+        let text = String::from_utf8(out).unwrap();
+        assert!(is_tame(&text));
+        quick_junit::Report::deserialize_from_str(&text).unwrap();
+        insta::assert_snapshot!(text);
+    }
 }

@@ -11,6 +11,8 @@ pub mod html;
 pub mod junit;
 pub mod ndjson;
 pub mod plays;
+#[cfg(test)]
+pub(crate) mod sample;
 pub mod style;
 pub mod table;
 pub mod terminal;

@@ -63,7 +63,13 @@ pub fn conclusion(summary: &Summary) -> (anstyle::Style, String) {
         0 => (GOOD, format!("all as expected: {}", list(false))),
         4 if total == 0 => (BAD, "nothing was verified: no case was selected".into()),
         4 => (BAD, format!("nothing was verified: {}", list(false))),
-        _ if unexpected > 0 => (BAD, format!("{unexpected} of {total} cases unexpected: {}", list(true))),
+        _ if unexpected > 0 => {
+            let wrong = match summary.faults.len() {
+                0 => String::new(),
+                count => format!("; {} of the cases or lists", faults(count)),
+            };
+            (BAD, format!("{unexpected} of {total} cases unexpected: {}{wrong}", list(true)))
+        }
         _ => (BAD, format!("the cases or lists are wrong: {}", faults(summary.faults.len()))),
     }
 }

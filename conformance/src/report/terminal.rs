@@ -154,3 +154,69 @@ fn line(out: &mut Vec<u8>, case: &CaseResult, groups: &[Vec<Play>]) -> io::Resul
     let (id, what) = (printable(case.case.as_bytes()), in_short(case, groups));
     writeln!(out, "{style}{}{style:#} {id} {}", case.verdict, printable(what.as_bytes()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample::{events, is_tame, spec};
+
+    fn written(events: &[Event], quiet: bool) -> String {
+        let mut out = Vec::new();
+        let mut terminal = Terminal::on(&mut out, quiet, ProgressDrawTarget::hidden());
+        terminal.spec = spec();
+        events.iter().try_for_each(|event| terminal.take(event)).unwrap();
+        drop(terminal);
+        let plain = anstream::adapter::strip_bytes(&out).into_vec();
+        String::from_utf8(plain).unwrap()
+    }
+
+    #[test]
+    fn a_run_with_hostile_bytes() {
+        let text = written(&events(), false);
+        assert!(is_tame(&text));
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn a_quiet_run_with_hostile_bytes() {
+        let text = written(&events(), true);
+        assert!(is_tame(&text));
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn only_colours_are_escape_sequences() {
+        let mut out = Vec::new();
+        let mut terminal = Terminal::on(&mut out, false, ProgressDrawTarget::hidden());
+        terminal.spec = spec();
+        events().iter().try_for_each(|event| terminal.take(event)).unwrap();
+        drop(terminal);
+        let text = String::from_utf8(out).unwrap();
+        let sequences = text.split('\u{1b}').skip(1);
+        for sequence in sequences {
+            let parameters = sequence.strip_prefix('[').and_then(|rest| rest.split_once('m'));
+            let parameters = parameters.map(|(parameters, _)| parameters).unwrap_or("none");
+            assert!(parameters.bytes().all(|b| b.is_ascii_digit() || b == b';'), "{sequence:?}");
+        }
+    }
+
+    #[test]
+    fn a_conclusion_says_what_a_run_is_worth() {
+        let summary = |verdicts: &[(&str, usize)], faults: usize, exit: u8| Summary {
+            verdicts: verdicts.iter().map(|(verdict, count)| ((*verdict).into(), *count)).collect(),
+            faults: vec![String::new(); faults],
+            exit,
+            ..Summary::default()
+        };
+        let said = |verdicts: &[(&str, usize)], faults, exit| conclusion(&summary(verdicts, faults, exit)).1;
+        let all = [
+            said(&[("pass", 3), ("xfail", 1)], 0, 0),
+            said(&[("pass", 3), ("xpass", 1), ("crash", 2)], 0, 1),
+            said(&[], 0, 4),
+            said(&[("skip", 7)], 0, 4),
+            said(&[("pass", 3)], 1, 6),
+            said(&[("pass", 3), ("suite-error", 1)], 0, 6),
+        ];
+        insta::assert_snapshot!(all.join("\n"));
+    }
+}

@@ -8,6 +8,8 @@ pub mod front;
 pub mod model;
 pub mod parser;
 pub mod printer;
+#[cfg(test)]
+mod roundtrip;
 pub mod script;
 pub mod text;
 

@@ -97,7 +97,11 @@ fn items<'a>(lines: &mut impl Iterator<Item = Line<'a>>, block: Option<Line<'a>>
             let owner = items.iter_mut().rev().find(|item| !matches!(item, Item::Remark(_)));
             content(line, owner)?;
         } else {
-            items.push(step_or_expectation(line)?);
+            let item = step_or_expectation(line)?;
+            if block.is_some() && matches!(item, Item::Expect(_)) {
+                return Err(line.error(0, "what is left behind stands outside of `repeat`"));
+            }
+            items.push(item);
         }
     }
     match block {
@@ -190,8 +194,10 @@ fn fact(line: Line<'_>, at: usize) -> Result<Fact> {
         "stderr" => Fact::Stderr(pattern(line, start)?),
         "queued" if value == "none" => Fact::QueuedNone,
         "queued" => {
-            let (from, to) =
-                value.split_once(" -> ").ok_or_else(|| line.error(start, "`queued: <from> -> <to> <to>`"))?;
+            let wrong = || line.error(start, "`queued: <from> -> <to> <to>`");
+            // An address may look like the arrow, but for its last bracket.
+            let end = value.find("> -> ").ok_or_else(wrong)?;
+            let (from, to) = (&value[..=end], &value[end + "> -> ".len()..]);
             let from = address(line, start, from)?;
             let mut to_list = Vec::new();
             let mut offset = start + value.len() - to.len();

@@ -3,14 +3,55 @@
 use std::fmt::Write as _;
 
 use super::{
+    front::Front,
     model::{Act, Case, Content, Expectation, Fact, Item, Step},
     text::{Part, Pattern, Piece, Tail, Text, escape_inside, escape_last_blank},
 };
 
 /// The case as a file.
 pub fn print(case: &Case) -> String {
-    let head = toml::to_string(&case.front).unwrap_or_default();
-    format!("+++\n{head}+++\n{}", body(&case.body))
+    format!("+++\n{}+++\n{}", head(&case.front), body(&case.body))
+}
+
+/// The head as TOML. A text that would show the line that ends the head is written on one line.
+fn head(front: &Front) -> String {
+    let head = toml::to_string(front).unwrap_or_default();
+    if !head.lines().any(|line| line == "+++") {
+        return head;
+    }
+    let table = toml::Table::try_from(front).unwrap_or_default();
+    table.iter().fold(String::new(), |mut out, (key, value)| {
+        let _ = writeln!(out, "{key} = {}", one_line(value));
+        out
+    })
+}
+
+fn one_line(value: &toml::Value) -> String {
+    match value {
+        toml::Value::Array(items) => {
+            format!("[{}]", items.iter().map(one_line).collect::<Vec<_>>().join(", "))
+        }
+        toml::Value::Table(table) => {
+            let pairs = table.iter().map(|(key, value)| format!("{} = {}", basic(key), one_line(value)));
+            format!("{{ {} }}", pairs.collect::<Vec<_>>().join(", "))
+        }
+        toml::Value::String(text) => basic(text),
+        other => other.to_string(),
+    }
+}
+
+/// A basic string of TOML.
+fn basic(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            c if c.is_control() => _ = write!(out, "\\u{:04x}", u32::from(c)),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
 }
 
 /// The lines below the head.
@@ -85,9 +126,9 @@ fn expectation(expectation: &Expectation, out: &mut String) {
             }
             self::content(content.as_deref(), out);
         }
-        Fact::FileAbsent(path) => _ = write!(out, "file {}: absent", text(path)),
+        Fact::FileAbsent(path) => _ = write!(out, "file {}: absent", text_without(path, ':')),
         Fact::File(path, content) => {
-            let _ = write!(out, "file {}:", text(path));
+            let _ = write!(out, "file {}:", text_without(path, ':'));
             self::content(content.as_deref(), out);
         }
         Fact::Memory(bytes) => _ = write!(out, "memory: {} MB", bytes >> 20),
@@ -112,6 +153,11 @@ fn address(address: &Text) -> String {
 /// A text in the file's notation.
 pub fn text(text: &Text) -> String {
     escape_last_blank(text_inside(text))
+}
+
+/// A text in which the character that ends it is escaped.
+fn text_without(text: &Text, end: char) -> String {
+    self::text(text).replace(end, &format!("\\x{:02x}", u32::from(end)))
 }
 
 /// A text that something else follows.
@@ -144,7 +190,7 @@ pub fn pattern(pattern: &Pattern) -> String {
     match &pattern.tail {
         Tail::Exact => {}
         Tail::Any => out.push_str("~~"),
-        Tail::Wording(wording) => _ = write!(out, "~{}", text_inside(wording)),
+        Tail::Wording(wording) => _ = write!(out, "~{}", text_inside(wording).replace('~', "\\~")),
     }
     escape_last_blank(out)
 }
