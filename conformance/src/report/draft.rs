@@ -101,7 +101,6 @@ mod tests {
         let mut out = Vec::new();
         let mut draft = Draft::new(&mut out, Level::Should);
         events().iter().try_for_each(|event| draft.take(event)).unwrap();
-        drop(draft);
         let text = String::from_utf8(out).unwrap();
         let list = KnownList::parse(&text).unwrap();
         assert_eq!(list.known.len(), 2);

@@ -338,7 +338,6 @@ mod tests {
         let mut html = Html::new(&mut out);
         html.spec = spec();
         events().iter().try_for_each(|event| html.take(event)).unwrap();
-        drop(html);
         let page = String::from_utf8(out).unwrap();
         assert!(is_tame(&page));
         assert_eq!(page.matches("<script").count(), 1, "only the page's own");

@@ -133,7 +133,6 @@ mod tests {
         let mut junit = Junit::new(&mut out);
         junit.spec = spec();
         events().iter().try_for_each(|event| junit.take(event)).unwrap();
-        drop(junit);
         let text = String::from_utf8(out).unwrap();
         assert!(is_tame(&text));
         quick_junit::Report::deserialize_from_str(&text).unwrap();

@@ -56,7 +56,6 @@ mod tests {
         let mut out = Vec::new();
         let mut ndjson = Ndjson::new(&mut out);
         events().iter().try_for_each(|event| ndjson.take(event)).unwrap();
-        drop(ndjson);
         let text = String::from_utf8(out).unwrap();
         assert!(text.bytes().all(|b| b == b'\n' || (b' '..=b'~').contains(&b)));
         let back: Result<Vec<Event>, _> = text.lines().map(serde_json::from_str).collect();

@@ -165,7 +165,6 @@ mod tests {
         let mut terminal = Terminal::on(&mut out, quiet, ProgressDrawTarget::hidden());
         terminal.spec = spec();
         events.iter().try_for_each(|event| terminal.take(event)).unwrap();
-        drop(terminal);
         let plain = anstream::adapter::strip_bytes(&out).into_vec();
         String::from_utf8(plain).unwrap()
     }
@@ -190,12 +189,11 @@ mod tests {
         let mut terminal = Terminal::on(&mut out, false, ProgressDrawTarget::hidden());
         terminal.spec = spec();
         events().iter().try_for_each(|event| terminal.take(event)).unwrap();
-        drop(terminal);
         let text = String::from_utf8(out).unwrap();
         let sequences = text.split('\u{1b}').skip(1);
         for sequence in sequences {
             let parameters = sequence.strip_prefix('[').and_then(|rest| rest.split_once('m'));
-            let parameters = parameters.map(|(parameters, _)| parameters).unwrap_or("none");
+            let parameters = parameters.map_or("none", |(parameters, _)| parameters);
             assert!(parameters.bytes().all(|b| b.is_ascii_digit() || b == b';'), "{sequence:?}");
         }
     }

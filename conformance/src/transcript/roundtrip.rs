@@ -55,7 +55,7 @@ fn pattern() -> impl Strategy<Value = Pattern> {
         for part in parts {
             match (out.last_mut(), part) {
                 (Some(Part::Text(Piece::Bytes(before))), Part::Text(Piece::Bytes(more))) => {
-                    before.extend(more)
+                    before.extend(more);
                 }
                 (_, part) => out.push(part),
             }
