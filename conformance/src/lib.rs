@@ -10,7 +10,7 @@
 //!
 //! [`record`] writes down what an implementation answers. [`lint`] holds the cases against the guide,
 //! [`coverage`] the contract against the cases. [`property`] makes cases up and holds them against
-//! models. [`bench`] measures. [`cli`] is one verb, one file.
+//! models. [`mod@bench`] measures. [`cli`] is one verb, one file.
 
 pub mod bench;
 pub mod cases;
