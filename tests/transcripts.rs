@@ -7,7 +7,10 @@ use mailfront_conformance::{cases::Cases, play::player::LIMIT, sandbox::Workshop
 use mailfront_tests::{play, reference, story, transcripts, verdict};
 
 fn main() -> std::io::Result<ExitCode> {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    // Most plays wait for a process to start or for a time-out to pass.
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    arguments.test_threads.get_or_insert(4 * processors);
     let cases = Cases::below(&transcripts())?;
     let workshop = Arc::new(Workshop::new()?);
     let target = Arc::new(reference(&workshop, Path::new(env!("CARGO_BIN_EXE_suite")))?);
