@@ -328,3 +328,62 @@ fn head(source: &str, target: &str) -> String {
 fn is_recorded(line: &str) -> bool {
     line.strip_prefix("recorded").is_some_and(|rest| rest.trim_start().starts_with('='))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, os::unix::fs::PermissionsExt as _};
+
+    use super::*;
+    use crate::{play::player::LIMIT, target::Pipelining};
+
+    /// Greets, says every line again, and leaves with status 3 at QUIT.
+    const PARROT: &str = r#"#!/bin/sh
+printf '220 %s parrot\r\n' "$TCPLOCALHOST"
+while read -r line; do
+  line=${line%?}
+  case $line in
+    QUIT) printf '221 2.0.0 bye\r\n'; echo "parrot[$$]: bye" >&2; echo "alone" >&2; exit 3 ;;
+    *) printf '250-2.1.0 you said\r\n250 %s\r\n' "$line" ;;
+  esac
+done
+"#;
+
+    fn record(source: &str) -> Recording {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("parrot");
+        std::fs::write(&path, PARROT).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let target = Target {
+            name: "parrot".into(),
+            title: String::new(),
+            programs: BTreeMap::from([("smtp".into(), path.to_string_lossy().into_owned())]),
+            features: Vec::new(),
+            modules: None,
+            delivery: None,
+            known: None,
+            pipelining: Pipelining::Any,
+        };
+        let workshop = Workshop::new().unwrap();
+        let program = target.program("smtp").unwrap();
+        let recorder = Recorder { target: &target, program, workshop: &workshop, limit: LIMIT };
+        recorder.record(&parse("a", source).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn answers_are_filled_in_and_what_holds_stays() {
+        let source = "+++\nrun = 'smtp'\ntitle = 'x'\n+++\n# a remark\nC: one\nS: 250-2.1.0 ~~\nS: 250 two\n\
+                      repeat 3 {\nC: again ${#}\n}\nC: QUIT\nlog lacks: secret\nexit: 0\n";
+        let first = record(source);
+        assert_eq!(first.differences, []);
+        insta::assert_snapshot!(first.text);
+        let second = record(&first.text);
+        assert_eq!(second.text, first.text);
+    }
+
+    #[test]
+    fn a_session_without_any_answer_is_recorded_as_such() {
+        let recording = record("+++\nrun = 'smtp'\nrecorded = 'y'\n+++\n");
+        assert_eq!(recording.differences, []);
+        insta::assert_snapshot!(recording.text);
+    }
+}

@@ -61,7 +61,9 @@ impl Notation {
             None => Act::Raw(exact(self.pieces(line, turn))),
             Some(text) => {
                 let fixed = if self.scripted { text.len() } else { fixed_part(text) };
-                let parts = self.pieces(&text[..fixed], turn).into_iter().map(Part::Text).collect();
+                // A code has numbers of its own that are not the turn's.
+                let (code, rest) = text[..fixed].split_at(code_part(text));
+                let parts = exact(merged(self.pieces(code, None), self.pieces(rest, turn))).parts;
                 let tail = match &text[fixed..] {
                     b"" => Tail::Exact,
                     wording => Tail::Wording(Text(self.pieces(wording, turn))),
@@ -148,15 +150,21 @@ fn exact(pieces: Vec<Piece>) -> Pattern {
     Pattern { parts: pieces.into_iter().map(Part::Text).collect(), tail: Tail::Exact }
 }
 
-/// How much of a reply line is not human wording: code and enhanced code, or all of it where there
-/// is no enhanced code (RFC 3463), as in the greeting; of `354`, which has none, the code.
-fn fixed_part(line: &[u8]) -> usize {
-    let code = line.len() > 4 && line[..3].iter().all(u8::is_ascii_digit) && b" -".contains(&line[3]);
-    if !code {
-        return line.len();
+/// Two rows of pieces as one.
+fn merged(mut first: Vec<Piece>, second: Vec<Piece>) -> Vec<Piece> {
+    for piece in second {
+        match (first.last_mut(), piece) {
+            (Some(Piece::Bytes(before)), Piece::Bytes(more)) => before.extend(more),
+            (_, piece) => first.push(piece),
+        }
     }
-    if line.starts_with(b"354") {
-        return 4;
+    first
+}
+
+/// How much of a reply line is its code and enhanced code (RFC 3463), with the blanks behind them.
+fn code_part(line: &[u8]) -> usize {
+    if line.len() <= 4 || !line[..3].iter().all(u8::is_ascii_digit) || !b" -".contains(&line[3]) {
+        return 0;
     }
     let enhanced = line[4..].split(|b| *b == b' ').next().unwrap_or_default();
     let numbers: Vec<&[u8]> = enhanced.split(|b| *b == b'.').collect();
@@ -164,7 +172,17 @@ fn fixed_part(line: &[u8]) -> usize {
     if numbers.len() == 3 && numbers.iter().all(is_number) {
         (4 + enhanced.len() + 1).min(line.len())
     } else {
-        line.len()
+        4
+    }
+}
+
+/// How much of a reply line is not human wording: code and enhanced code, or all of it where there
+/// is no enhanced code, as in the greeting; of `354`, which has none, the code.
+fn fixed_part(line: &[u8]) -> usize {
+    match code_part(line) {
+        4 if line.starts_with(b"354") => 4,
+        0 | 4 => line.len(),
+        code => code,
     }
 }
 

@@ -61,8 +61,6 @@ impl<W: Write + Send> Terminal<W> {
 
     fn start(&mut self, event: &Event) -> io::Result<()> {
         let Event::RunStart { target, title, cases, plays, shard, .. } = event else { return Ok(()) };
-        self.bar.set_length(u64::try_from(*cases).unwrap_or(u64::MAX));
-        self.bar.set_message("as expected so far");
         if self.quiet {
             return Ok(());
         }
@@ -73,7 +71,11 @@ impl<W: Write + Send> Terminal<W> {
             "{HEAD}{}{HEAD:#}{}: {cases} cases in {plays} plays{shard}\n",
             printable(target.as_bytes()),
             printable(title.as_bytes())
-        )
+        )?;
+        // Drawn below the heading.
+        self.bar.set_length(u64::try_from(*cases).unwrap_or(u64::MAX));
+        self.bar.set_message("as expected so far");
+        self.out.flush()
     }
 
     fn case(&mut self, case: &CaseResult) -> io::Result<()> {
