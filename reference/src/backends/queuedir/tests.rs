@@ -1,4 +1,4 @@
-use std::{fs, io::Write, path::PathBuf};
+use std::{fs, io::Write, os::unix::fs::PermissionsExt, path::PathBuf};
 
 use bstr::ByteSlice;
 
@@ -89,6 +89,17 @@ fn the_envelope_comes_first_in_smtp() {
     assert_eq!(play.end(None), "");
     assert_eq!(play.only("new"), b"a@b.c\0d@e.f\0g\0\0Subject: x\n\n\0\xff\n");
     assert_eq!(play.count("tmp"), 0);
+}
+
+#[test]
+fn a_queue_file_has_the_mode_that_the_umask_leaves() {
+    let mode = |path: PathBuf| fs::metadata(path).unwrap().permissions().mode();
+    let mut play = Play::new();
+    let ordinary = play.path("ordinary");
+    fs::write(&ordinary, "").unwrap();
+    assert_eq!(play.sender("a@b.c"), "");
+    let queued = fs::read_dir(play.path("tmp")).unwrap().next().unwrap().unwrap().path();
+    assert_eq!(mode(queued), mode(ordinary), "QDIR-7");
 }
 
 #[test]
