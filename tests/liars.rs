@@ -30,7 +30,7 @@ fn liar(fault: &str, folder: &Path) -> Target {
         features: Vec::new(),
         modules: None,
         delivery: Some("queuedir".into()),
-        known: None,
+        known: Vec::new(),
         pipelining: Pipelining::Any,
     }
 }

@@ -98,7 +98,7 @@ fn stand_in(
                 features: Vec::new(),
                 modules: None,
                 delivery: Some("queuedir".into()),
-                known: None,
+                known: Vec::new(),
                 pipelining: Pipelining::Any,
             })
         }

@@ -114,10 +114,11 @@ pub fn target(name: &str, workshop: &Workshop, built: Option<Built>) -> Result<(
         }
     };
     target.anchor()?;
-    let known = match &target.known {
-        None => KnownList::default(),
-        Some(file) => known_list(file, folder)?,
-    };
+    let mut known = KnownList::default();
+    for file in &target.known {
+        let list = known_list(file, folder)?;
+        known.join(list).map_err(|e| Failure::usage(format!("{}: {e}", file.display())))?;
+    }
     for (role, command) in &target.programs {
         let program = target.program(role);
         let there = program.as_ref().is_some_and(|p| p.path.components().count() < 2 || p.path.exists());

@@ -360,7 +360,7 @@ done
             features: Vec::new(),
             modules: None,
             delivery: None,
-            known: None,
+            known: Vec::new(),
             pipelining: Pipelining::Any,
         };
         let workshop = Workshop::new().unwrap();

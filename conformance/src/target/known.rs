@@ -75,8 +75,22 @@ impl KnownList {
     /// entries for one case.
     pub fn parse(source: &str) -> Result<Self, String> {
         let list: Self = toml::from_str(source).map_err(|e| e.to_string().trim_end().to_string())?;
+        list.check()?;
+        Ok(list)
+    }
+
+    /// Takes over the entries of another list.
+    ///
+    /// # Errors
+    /// Both have an entry for one case.
+    pub fn join(&mut self, other: Self) -> Result<(), String> {
+        self.known.extend(other.known);
+        self.check()
+    }
+
+    fn check(&self) -> Result<(), String> {
         let mut seen = BTreeMap::new();
-        for (i, entry) in list.known.iter().enumerate() {
+        for (i, entry) in self.known.iter().enumerate() {
             let at = |what: &str| Err(format!("entry {} ({}): {what}", i + 1, entry.case));
             if entry.reason.trim().is_empty() {
                 return at("has no reason");
@@ -92,7 +106,7 @@ impl KnownList {
                 return at(&format!("is a second one for this case, the first is entry {}", first + 1));
             }
         }
-        Ok(list)
+        Ok(())
     }
 
     /// The entry for a case.

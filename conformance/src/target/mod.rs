@@ -34,12 +34,26 @@ pub struct Target {
     /// How captured messages are seen: `queuedir`, or nothing.
     #[serde(default)]
     pub delivery: Option<String>,
-    /// The list of known failures, beside the target file.
-    #[serde(default)]
-    pub known: Option<PathBuf>,
+    /// The lists of known failures, beside the target file: one file or several, one an area.
+    #[serde(default, deserialize_with = "one_or_several")]
+    pub known: Vec<PathBuf>,
     /// How far a client may send ahead: `any` (the default), or `rfc2920`.
     #[serde(default)]
     pub pipelining: Pipelining,
+}
+
+/// A file, or an array of files.
+fn one_or_several<'de, D: serde::Deserializer<'de>>(source: D) -> Result<Vec<PathBuf>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Files {
+        One(PathBuf),
+        Several(Vec<PathBuf>),
+    }
+    Ok(match Files::deserialize(source)? {
+        Files::One(one) => vec![one],
+        Files::Several(several) => several,
+    })
 }
 
 /// How far a client may send ahead.
@@ -155,7 +169,7 @@ pub fn built_in<'a>(
         features: features.chain(["pipelining"]).map(str::to_string).collect(),
         modules: None,
         delivery: Some("queuedir".into()),
-        known: None,
+        known: Vec::new(),
         pipelining: Pipelining::Any,
     })
 }
