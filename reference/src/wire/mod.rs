@@ -15,9 +15,12 @@
 //!
 //! [`data`] decodes message data piece by piece: it finds the end mark, removes stuffed dots, makes
 //! line ends LF, and tells a message whose end two mail systems could see differently.
+//!
+//! [`glob`] matches the patterns of rule and pattern files, in time linear in the text.
 
 pub mod address;
 pub mod command;
 pub mod data;
+pub mod glob;
 pub mod number;
 pub mod text;
