@@ -12,17 +12,19 @@ use mailfront::{
     plugin_list,
     wire::{
         address::{self, ADDRESS_MAX},
+        cdb::{self, CdbError},
         command::Command,
         data::{Decoder, Framing, Outcome},
     },
 };
-use mailfront_conformance::transcript;
+use mailfront_conformance::{sandbox, transcript};
 
 /// A body.
 pub type Body = fn(&[u8]);
 
 /// All bodies under the names of their targets.
-pub const BODIES: [(&str, Body); 5] = [
+pub const BODIES: [(&str, Body); 6] = [
+    ("cdb", cdb),
     ("command_line", command_line),
     ("address", address),
     ("data", data),
@@ -121,6 +123,28 @@ pub fn plugin_list(list: &[u8]) {
         expected.insert(if front { 0 } else { expected.len() }, name);
     }
     assert_eq!(names, expected);
+}
+
+/// A database is never read outside of itself, whatever it says (SEC-108); one that is well made has its
+/// keys and no other. The first byte is the length of the key looked for in the rest; taken as lines,
+/// the rest is keys.
+pub fn cdb(input: &[u8]) {
+    let Some((&length, rest)) = input.split_first() else { return };
+    let (key, file) = rest.split_at(rest.len().min(usize::from(length)));
+    let _any_answer = look_up(file, key);
+    let keys: Vec<&[u8]> = rest.split(|byte| *byte == b'\n').collect();
+    let made = sandbox::cdb::with_keys(&keys);
+    assert!(keys.iter().all(|key| look_up(&made, key) == Ok(true)), "a key is missing");
+    assert_eq!(look_up(&made, key), Ok(keys.contains(&key)));
+}
+
+fn look_up(file: &[u8], key: &[u8]) -> Result<bool, CdbError<()>> {
+    cdb::contains(file.len() as u64, key, |offset, buffer| {
+        let start = usize::try_from(offset).map_err(|_| ())?;
+        assert!(buffer.len() <= key.len().max(8), "more is read than a key needs");
+        buffer.copy_from_slice(&file[start..start + buffer.len()]);
+        Ok(())
+    })
 }
 
 /// A transcript that can be read can be written and read again as the same (the guide's promise).

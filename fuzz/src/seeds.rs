@@ -18,6 +18,7 @@ pub fn of(target: &str, cases: &Cases) -> Vec<Vec<u8>> {
             "address" => lines(case).into_iter().filter_map(|line| argument(&line)).collect(),
             "data" => sent(case).iter().flat_map(|data| framed(data)).collect(),
             "plugin_list" => case.front.words().into_iter().skip(3).map(String::into_bytes).collect(),
+            "cdb" => lines(case).iter().map(|line| [b"\x03", &line[..]].concat()).collect(),
             "transcript" => vec![print(case).into_bytes()],
             _ => Vec::new(),
         })

@@ -204,7 +204,7 @@ fn command(program: &Program, arguments: &[String], world: &World) -> io::Result
                 script.push_str(&format!("trap '' XFSZ; ulimit -f {}; ", bytes / 512));
             }
             Setup::User(name) => user = Some(user_ids(name)?),
-            Setup::Mode(..) | Setup::Link(..) | Setup::Fill(..) => {}
+            Setup::Mode(..) | Setup::Link(..) | Setup::Fill(..) | Setup::Cdb(..) | Setup::Cut(..) => {}
         }
     }
     let mut command;

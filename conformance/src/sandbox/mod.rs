@@ -1,5 +1,6 @@
 //! The world of one play: a folder, an environment, files and modules put in place.
 
+pub mod cdb;
 mod world;
 
 use std::{

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::Workshop;
+use super::{Workshop, cdb};
 use crate::{
     target::Target,
     transcript::{
@@ -171,6 +171,14 @@ impl World {
                     let mut file = fs::File::create(self.folder.join(path))?;
                     io::copy(&mut io::Read::take(io::repeat(b'x'), *bytes as u64), &mut file)?;
                     file.flush()?;
+                }
+                Setup::Cdb(path, keys) => {
+                    let keys: Vec<&[u8]> = keys.iter().map(String::as_bytes).collect();
+                    fs::write(self.folder.join(self.fill(path)), cdb::with_keys(&keys))?;
+                }
+                Setup::Cut(path, bytes) => {
+                    let file = fs::File::options().write(true).open(self.folder.join(self.fill(path)))?;
+                    file.set_len(*bytes)?;
                 }
                 Setup::User(_) => {
                     for folder in [&self.folder, &self.temporary] {

@@ -83,6 +83,10 @@ pub enum Setup {
     Link(String, String),
     /// `fill PATH BYTES`: a file of that many bytes
     Fill(String, usize),
+    /// `cdb PATH KEY…`: a constant database with these keys
+    Cdb(String, Vec<String>),
+    /// `cut PATH BYTES`: a file keeps its first bytes only
+    Cut(String, u64),
     /// `close N`: descriptor closed at start
     Close(u8),
     /// `limit file BYTES`: resource limit, in units of 512 bytes
@@ -126,6 +130,10 @@ fn setup(entry: &str) -> Option<Setup> {
         ["mode", path, mode] => Setup::Mode(path.into(), u32::from_str_radix(mode, 8).ok()?),
         ["link", path, target] => Setup::Link(path.into(), target.into()),
         ["fill", path, bytes] => Setup::Fill(path.into(), bytes.parse().ok()?),
+        ["cdb", path, ref keys @ ..] => {
+            Setup::Cdb(path.into(), keys.iter().map(|key| (*key).to_string()).collect())
+        }
+        ["cut", path, bytes] => Setup::Cut(path.into(), bytes.parse().ok()?),
         ["close", descriptor] => Setup::Close(descriptor.parse().ok().filter(|n| *n < 3)?),
         ["limit", "file", bytes] => Setup::LimitFile(bytes.parse().ok()?),
         ["user", name] => Setup::User(name.into()),

@@ -17,8 +17,11 @@
 //! line ends LF, and tells a message whose end two mail systems could see differently.
 //!
 //! [`glob`] matches the patterns of rule and pattern files, in time linear in the text.
+//!
+//! [`cdb`] looks a key up in a constant database and believes no offset in it.
 
 pub mod address;
+pub mod cdb;
 pub mod command;
 pub mod data;
 pub mod glob;
