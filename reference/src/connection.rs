@@ -9,15 +9,12 @@ use std::{
 };
 
 use bstr::BString;
-use rustix::{
-    buffer::spare_capacity,
-    event::{PollFd, PollFlags, Timespec, poll},
-    io::Errno,
-};
+use rustix::{buffer::spare_capacity, event::PollFlags, io::Errno};
 
 use crate::{
     log::Log,
     response::{Framing, Response},
+    wait,
 };
 
 /// How much is read at once. A whole ordinary message takes few system calls and little memory.
@@ -76,6 +73,8 @@ pub struct Connection {
     buffer: RefCell<Buffer>,
     framing: Cell<Framing>,
     line_writer: Cell<Option<LineWriter>>,
+    /// How the input ended, if it did.
+    input_end: Cell<Option<End>>,
     inactivity: Cell<Duration>,
     deadline: Cell<Option<Instant>>,
     bytes_in: Cell<u64>,
@@ -103,6 +102,7 @@ impl Connection {
             buffer: RefCell::default(),
             framing: Cell::new(Framing::Smtp),
             line_writer: Cell::new(None),
+            input_end: Cell::new(None),
             inactivity: Cell::new(Duration::from_secs(DEFAULT_TIMEOUT)),
             deadline: Cell::new(None),
             bytes_in: Cell::new(0),
@@ -128,6 +128,7 @@ impl Connection {
     /// From now on `input` is read, and what was read before and not consumed is forgotten.
     pub fn replace_input(&self, input: BorrowedFd<'static>) {
         *self.buffer.borrow_mut() = Buffer::default();
+        self.input_end.set(None);
         self.input.set(input);
     }
 
@@ -261,7 +262,15 @@ impl Connection {
         Ok(())
     }
 
+    /// Once there was an end there is nothing more: a caller that goes on reading is told the same
+    /// (AUTH-14).
     fn read(&self) -> Result<(), End> {
+        let read = self.input_end.get().map_or_else(|| self.read_more(), Err);
+        self.input_end.set(read.err());
+        read
+    }
+
+    fn read_more(&self) -> Result<(), End> {
         loop {
             self.wait(self.input.get(), PollFlags::IN)?;
             let mut buffer = self.buffer.borrow_mut();
@@ -282,26 +291,31 @@ impl Connection {
 
     /// Waits until `fd` is ready, or has an error that the next call will tell.
     fn wait(&self, fd: BorrowedFd<'static>, event: PollFlags) -> Result<(), End> {
-        let now = Instant::now();
-        let silent_until = now + self.inactivity.get();
-        let (until, cause) = match self.deadline.get() {
-            Some(deadline) if deadline <= silent_until => (deadline, End::SessionOver),
-            _ => (silent_until, End::TimedOut),
-        };
+        let (until, cause) = self.limit();
         // A busy client must not outlive the session limit either.
-        if until <= now {
+        if until <= Instant::now() {
             return Err(cause);
         }
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            let timeout = Timespec::try_from(left).ok();
-            match poll(&mut [PollFd::from_borrowed_fd(fd, event)], timeout.as_ref()) {
-                Ok(0) => return Err(cause),
-                Ok(_) => return Ok(()),
-                Err(Errno::INTR) => {}
-                Err(_) => return Err(End::Failed),
-            }
+        match wait::ready(fd, event, until) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(cause),
+            Err(_) => Err(End::Failed),
         }
+    }
+
+    /// How long a wait that begins now may last, and what it means if it does.
+    fn limit(&self) -> (Instant, End) {
+        let silent_until = Instant::now() + self.inactivity.get();
+        match self.deadline.get() {
+            Some(deadline) if deadline <= silent_until => (deadline, End::SessionOver),
+            _ => (silent_until, End::TimedOut),
+        }
+    }
+
+    /// When somebody else who is asked now must have answered: the client's own limits hold for those
+    /// who work for it (CVM-XFER-7).
+    pub fn patience(&self) -> Instant {
+        self.limit().0
     }
 }
 

@@ -6,7 +6,7 @@
 //! - [`response`]: what a hook answers and a client is told: a number, a text, and how they are sent.
 //! - [`session`]: what the modules of one connection share: variables, numbers, strings.
 //! - [`connection`]: standard input and output: bytes, lines, time limits, counts. [`log`] is standard
-//!   error.
+//!   error. [`wait`] is how anything is waited for.
 //! - [`plugin`]: what a module can do: the hooks of its events and commands of its own.
 //! - [`plugin_list`]: the language in which plugins are listed: `name`, `+name`, `-name`, `-*`.
 //! - [`modules`]: a name becomes a module: one built in, else a shared object, which [`abi`] loads.
@@ -14,6 +14,7 @@
 //!   [`scratch`] is the temporary file some of them need.
 //! - [`wire`]: pure codecs: command lines, addresses, message data.
 //! - [`protocol`]: what reads the client's bytes and runs the events they ask for; SMTP.
+//! - [`credentials`]: who a client is: credential modules, and SASL, by which clients say it.
 //! - [`plugins`] and [`backends`]: the modules built in, one file each.
 //! - [`driver`]: one session from arguments to exit status. [`check`] does as much of it as can be done
 //!   without a client.
@@ -25,6 +26,7 @@ pub mod backends;
 pub mod chain;
 pub mod check;
 pub mod connection;
+pub mod credentials;
 pub mod driver;
 pub mod log;
 pub mod modules;
@@ -37,4 +39,5 @@ pub mod protocol;
 pub mod response;
 pub mod scratch;
 pub mod session;
+pub mod wait;
 pub mod wire;

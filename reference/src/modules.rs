@@ -30,6 +30,8 @@ const PLUGINS: Table<dyn Module> = &[
     ("accept", || Box::new(plugins::accept::Accept)),
     ("accept-recipient", || Box::new(plugins::accept_recipient::AcceptRecipient)),
     ("accept-sender", || Box::new(plugins::accept_sender::AcceptSender)),
+    ("cvm-authenticate", || Box::<plugins::cvm_authenticate::CvmAuthenticate>::default()),
+    ("cvm-validate", || Box::<plugins::cvm_validate::CvmValidate>::default()),
     ("force-file", || Box::new(plugins::force_file::ForceFile)),
     ("reject", || Box::new(plugins::reject::Reject)),
     ("relayclient", || Box::new(plugins::relayclient::Relayclient)),

@@ -30,6 +30,7 @@ pub struct Session {
     overlay: RefCell<BTreeMap<BString, Option<BString>>>,
     /// Every value a name was given since the overlay was last emptied (SESS-ENV-7).
     assignments: RefCell<Vec<(BString, BString)>>,
+    exported: RefCell<BTreeMap<BString, BString>>,
     numbers: RefCell<BTreeMap<BString, u64>>,
     strings: RefCell<BTreeMap<BString, BString>>,
     protocol: RefCell<BString>,
@@ -52,6 +53,7 @@ impl Session {
             prefix: process_variable(b"PROTO").unwrap_or_else(|| "TCP".into()),
             overlay: RefCell::default(),
             assignments: RefCell::default(),
+            exported: RefCell::default(),
             numbers: RefCell::default(),
             strings: RefCell::default(),
             protocol: RefCell::default(),
@@ -98,7 +100,19 @@ impl Session {
     /// The value of a variable: the overlay's, else the process environment's (SESS-ENV-1).
     pub fn variable(&self, name: &[u8]) -> Option<BString> {
         let overlaid = self.overlay.borrow().get(name.as_bstr()).cloned().flatten();
-        self.recorded(name, overlaid.or_else(|| process_variable(name)))
+        let exported = || self.exported.borrow().get(name.as_bstr()).cloned();
+        self.recorded(name, overlaid.or_else(exported).or_else(|| process_variable(name)))
+    }
+
+    /// Changes a variable of the process environment, as far as modules and children can tell: beneath
+    /// the overlay, and to stay (AUTH-17).
+    pub fn export(&self, name: &[u8], value: &[u8]) {
+        self.exported.borrow_mut().insert(name.into(), value.into());
+    }
+
+    /// What was exported, for the environment of children that the overlay is not for.
+    pub fn exported(&self) -> Vec<(BString, BString)> {
+        self.exported.borrow().iter().map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 
     /// *put*: takes `NAME=VALUE`; the newest assignment wins (SESS-ENV-2, -4). An entry without `=`
@@ -131,9 +145,13 @@ impl Session {
         self.assignments.borrow_mut().clear();
     }
 
-    /// The overlay, for a child's environment: `None` removes a variable (SESS-ENV-5, -6).
+    /// The overlay and what was exported, for a child's environment: `None` removes a variable
+    /// (SESS-ENV-5, -6).
     pub fn overlay(&self) -> Vec<(BString, Option<BString>)> {
-        self.overlay.borrow().iter().map(|(name, value)| (name.clone(), value.clone())).collect()
+        let exported = self.exported().into_iter().map(|(name, value)| (name, Some(value)));
+        let mut all: BTreeMap<_, _> = exported.collect();
+        all.extend(self.overlay.borrow().clone());
+        all.into_iter().collect()
     }
 
     /// The smallest non-zero whole decimal among the process value and every assignment, 0 if none

@@ -3,6 +3,8 @@
 pub mod accept;
 pub mod accept_recipient;
 pub mod accept_sender;
+pub mod cvm_authenticate;
+pub mod cvm_validate;
 pub mod force_file;
 pub mod reject;
 pub mod relayclient;

@@ -19,10 +19,15 @@
 //! [`glob`] matches the patterns of rule and pattern files, in time linear in the text.
 //!
 //! [`cdb`] looks a key up in a constant database and believes no offset in it.
+//!
+//! [`base64`] is the text form of SASL, and takes no other text for it. [`cvm`] builds the requests that
+//! credential modules get and reads what they tell of an account.
 
 pub mod address;
+pub mod base64;
 pub mod cdb;
 pub mod command;
+pub mod cvm;
 pub mod data;
 pub mod glob;
 pub mod number;
