@@ -1,12 +1,19 @@
 //! Messages acknowledged to the client = messages captured, byte for byte.
 //!
-//! What was acknowledged is read from the conversation alone, by a client's understanding of SMTP:
-//! one reply for each command line, a message between `354` and its end (RFC 5321 section 4.1.1.4).
+//! What was acknowledged is read from the conversation alone, by a client's understanding of SMTP (one
+//! reply for each command line, a message between `354` and its end, RFC 5321 section 4.1.1.4) or of
+//! QMTP and QMQP ([`packages`]).
+
+mod packages;
 
 use bstr::ByteSlice as _;
 
 use super::{Aspect, Finding, Judgement, queue};
-use crate::{play::Outcome, sandbox::World, transcript::Case};
+use crate::{
+    play::Outcome,
+    sandbox::World,
+    transcript::{Case, front::Protocol},
+};
 
 /// A message that the server took responsibility for.
 #[derive(Debug, PartialEq, Eq)]
@@ -19,10 +26,8 @@ pub struct Acknowledged {
 
 /// Compares the two sides for one play.
 pub fn check(case: &Case, world: &World, outcome: &Outcome, judgement: &mut Judgement) {
-    let words = case.front.words();
-    let is_smtp = words.first().is_some_and(|w| w == "smtp" || w.starts_with("smtpfront-"))
-        || words.get(1).is_some_and(|w| w == "smtp");
-    let Some(queue) = world.queue.as_ref().filter(|_| is_smtp && case.front.custody.is_none()) else {
+    let (Some(queue), Some(protocol), None) = (&world.queue, case.front.protocol(), &case.front.custody)
+    else {
         return;
     };
     let mut fail = |expected: &str, got: String| {
@@ -32,7 +37,12 @@ pub fn check(case: &Case, world: &World, outcome: &Outcome, judgement: &mut Judg
         Ok(captured) => captured,
         Err(error) => return fail("a readable queue", error.to_string()),
     };
-    let acknowledged = acknowledged(&outcome.sent, &outcome.output);
+    let (sent, output) = (&outcome.sent, &outcome.output);
+    let acknowledged = match protocol {
+        Protocol::Smtp => acknowledged(sent, output),
+        Protocol::Qmtp => packages::qmtp(sent, output),
+        Protocol::Qmqp => packages::qmqp(sent, output),
+    };
     let mut left: Vec<&queue::Message> = captured.iter().collect();
     for message in &acknowledged {
         let found = left.iter().position(|captured| {

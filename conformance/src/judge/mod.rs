@@ -20,7 +20,7 @@ use crate::{
     },
     sandbox::World,
     transcript::{
-        Act, Case, Step,
+        Act, Case, Choice, Step,
         model::{Exit, Level},
         printer, script,
     },
@@ -118,7 +118,9 @@ fn conversation(case: &Case, outcome: &mut Outcome, find: &mut impl FnMut(Findin
 
 fn expected(step: &Step) -> String {
     match &step.act {
-        Act::Line(p) | Act::Raw(p) | Act::Unordered(p) | Act::Alternative(_, p) => printer::pattern(p),
-        _ => String::new(),
+        Act::Netstring(p) | Act::Alternative(_, Choice::Netstring(p)) => {
+            format!("a netstring {}", printer::pattern(p))
+        }
+        act => act.pattern().map(printer::pattern).unwrap_or_default(),
     }
 }

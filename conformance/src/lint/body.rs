@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Found, expected, reply_code, written_steps};
+use super::{Found, reply_code, written_steps};
 use crate::transcript::{
     Act, Case, Expectation, Fact, script,
     text::{Part, Pattern, Text, printable},
@@ -53,7 +53,7 @@ fn steps(case: &Case, known: &mut BTreeSet<String>, found: &mut Found<'_>) {
         let counts = |name: &str| repeated && name == "#";
         let unknown: Vec<&str> = match &step.act {
             Act::Send(text) | Act::SendRaw(text) => text.variables().collect(),
-            act => expected(act).into_iter().flat_map(Pattern::variables).collect(),
+            act => act.pattern().into_iter().flat_map(Pattern::variables).collect(),
         };
         for name in unknown.into_iter().filter(|name| !known.contains(*name) && !counts(name)) {
             found.at(step.line, format!("there is no variable `${{{name}}}` here"));
@@ -65,7 +65,7 @@ fn steps(case: &Case, known: &mut BTreeSet<String>, found: &mut Found<'_>) {
             }
             _ => {}
         }
-        known.extend(expected(&step.act).into_iter().flat_map(captures));
+        known.extend(step.act.pattern().into_iter().flat_map(captures));
     }
     for expectation in script::expectations(case) {
         if let Some(name) = &expectation.only_if
@@ -138,8 +138,7 @@ fn attack(case: &Case, found: &mut Found<'_>) {
         return;
     }
     let answered = written_steps(case).any(|(step, _)| {
-        matches!(step.act, Act::Eof | Act::Silence)
-            || expected(&step.act).and_then(reply_code).is_some_and(|code| code >= 400)
+        matches!(step.act, Act::Eof | Act::Silence) || reply_code(&step.act).is_some_and(|code| code >= 400)
     });
     let captured = script::expectations(case)
         .any(|e| matches!(e.fact, Fact::QueuedNone | Fact::Queued { .. } | Fact::LogLacks(_)));

@@ -12,8 +12,8 @@ use crate::{
     spec::{Fault, Spec},
     target::KnownList,
     transcript::{
-        Act, Case, Item, Step,
-        text::{Part, Pattern, Piece, printable},
+        Act, Case, Choice, Item, Step,
+        text::{Part, Piece, printable},
     },
 };
 
@@ -125,17 +125,18 @@ fn written_steps(case: &Case) -> impl Iterator<Item = (&Step, bool)> {
     })
 }
 
-/// The pattern of a step that expects something.
-fn expected(act: &Act) -> Option<&Pattern> {
-    match act {
-        Act::Line(p) | Act::Raw(p) | Act::Unordered(p) | Act::Alternative(_, p) => Some(p),
-        _ => None,
+/// The code of the reply a step expects: that of a line, or one with the meaning of a netstring's letter
+/// (QMTP, QMQP).
+fn reply_code(act: &Act) -> Option<u16> {
+    let Some(Part::Text(Piece::Bytes(bytes))) = act.pattern()?.parts.first() else { return None };
+    if matches!(act, Act::Netstring(_) | Act::Alternative(_, Choice::Netstring(_))) {
+        return match bytes.first()? {
+            b'K' => Some(250),
+            b'Z' => Some(450),
+            b'D' => Some(550),
+            _ => None,
+        };
     }
-}
-
-/// The reply code a pattern begins with.
-fn reply_code(pattern: &Pattern) -> Option<u16> {
-    let Some(Part::Text(Piece::Bytes(bytes))) = pattern.parts.first() else { return None };
     let code = std::str::from_utf8(bytes.get(..3)?).ok()?.parse().ok()?;
     bytes.get(3).is_none_or(|b| b" -".contains(b)).then_some(code)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{List, Problem, expected, line_of_key, reply_code};
+use super::{List, Problem, line_of_key, reply_code};
 use crate::{
     play::Delivery,
     transcript::{Act, Case, Front, model::Step, script, text::Piece},
@@ -48,8 +48,7 @@ fn is_refusal(case: &Case) -> bool {
     let steps = script::steps(case);
     let begun = steps.iter().position(|step| matches!(step.act, Act::Send(_) | Act::SendRaw(_)));
     let behind = begun.map_or(&[][..], |at| &steps[at..]);
-    let mut codes =
-        behind.iter().filter_map(|step| expected(&step.act).and_then(reply_code)).filter(|code| *code != 221);
+    let mut codes = behind.iter().filter_map(|step| reply_code(&step.act)).filter(|code| *code != 221);
     codes.next().is_some_and(|first| first >= 400) && codes.all(|code| code >= 400)
 }
 
@@ -82,7 +81,7 @@ fn stimulus(case: &Case) -> Stimulus {
             Some(format!("{:?}", merged(text.0)))
         }
         Act::SendRaw(text) => Some(format!("{:?}", merged(text.0.clone()))),
-        act if expected(act).is_some() => None,
+        act if act.pattern().is_some() || matches!(act, Act::Alternative(..)) => None,
         act => Some(format!("{act:?}")),
     };
     let steps = script::steps(case).iter().filter_map(seen).collect();

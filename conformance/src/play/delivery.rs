@@ -14,7 +14,7 @@ pub enum Delivery {
     Burst,
     /// As lockstep, byte by byte.
     Drip,
-    /// As burst, cut inside CRLF and around the dot of a dot line.
+    /// As burst, cut inside CRLF, around the dot of a dot line, and inside the length of a netstring.
     Split,
     /// Lockstep over a TCP connection.
     Tcp,
@@ -78,20 +78,36 @@ impl Delivery {
             Self::Split => {
                 let mut pieces = Vec::new();
                 let mut start = 0;
-                for end in memchr::memchr2_iter(b'\r', b'.', bytes).map(|at| at + 1).chain([bytes.len()]) {
-                    if end == start {
-                        continue;
-                    }
-                    let dot_inside = bytes[end - 1] == b'.' && end >= 2 && bytes[end - 2] != b'\n';
-                    if !(dot_inside && end < bytes.len()) {
-                        pieces.extend(bytes[start..end].chunks(PACKET_MAX));
-                        start = end;
+                for end in memchr::memchr3_iter(b'\r', b'.', b':', bytes).chain([bytes.len()]) {
+                    for cut in cuts_at(bytes, end) {
+                        if cut > start {
+                            pieces.extend(bytes[start..cut].chunks(PACKET_MAX));
+                            start = cut;
+                        }
                     }
                 }
                 pieces
             }
             _ => vec![bytes],
         }
+    }
+}
+
+/// Where `split` cuts because of the byte at `at`, in order: behind a CR, around the dot of a dot line,
+/// inside a netstring's length and before its colon, at the end.
+fn cuts_at(bytes: &[u8], at: usize) -> Vec<usize> {
+    match bytes.get(at) {
+        None => vec![at],
+        Some(b':') => {
+            let digits = bytes[..at].iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+            match digits {
+                0 => Vec::new(),
+                1 => vec![at],
+                _ => vec![at - digits + 1, at],
+            }
+        }
+        Some(b'.') if at >= 1 && bytes[at - 1] != b'\n' => Vec::new(),
+        Some(_) => vec![at + 1],
     }
 }
 
@@ -125,5 +141,6 @@ mod tests {
             assert!(delivery.cut(b"").iter().all(|piece| piece.is_empty()), "{delivery}");
         }
         assert_eq!(Delivery::Split.cut(b"a.b\r\n.\r\n"), [&b"a.b\r"[..], b"\n.", b"\r", b"\n"]);
+        assert_eq!(Delivery::Split.cut(b"100:3:a@b,a:"), [&b"1"[..], b"00", b":3", b":a@b,a:"]);
     }
 }

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     sandbox::World,
     target::{Pipelining, Program},
-    transcript::{Act, Case, Fact, Step, script},
+    transcript::{Act, Case, Fact, Step, script, text::Pattern},
 };
 
 /// The usual hang guard of one play.
@@ -57,10 +57,7 @@ pub fn play(
 }
 
 fn captures(step: &Step) -> bool {
-    match &step.act {
-        Act::Line(p) | Act::Raw(p) | Act::Unordered(p) | Act::Alternative(_, p) => p.captures(),
-        _ => false,
-    }
+    step.act.pattern().is_some_and(Pattern::captures)
 }
 
 struct Player {

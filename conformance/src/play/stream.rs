@@ -3,7 +3,8 @@
 use bstr::ByteSlice as _;
 
 use crate::transcript::{
-    Act, Step,
+    Act, Choice, Step,
+    netstring::{self, Next},
     text::{Match, Pattern, Variables},
 };
 
@@ -72,6 +73,13 @@ impl Cursor {
                     let Some(piece) = next_piece(rest, pattern, complete, variables) else { break };
                     self.at += piece.len();
                     let seen = compare(pattern, piece, variables);
+                    found.push(Found { step: self.step, seen });
+                    self.step += 1;
+                }
+                Act::Netstring(pattern) => {
+                    let Some(part) = next_netstring(rest, complete) else { break };
+                    self.at += part.len();
+                    let seen = compare_netstring(pattern, part, variables);
                     found.push(Found { step: self.step, seen });
                     self.step += 1;
                 }
@@ -146,7 +154,7 @@ impl Cursor {
         self.step += group;
     }
 
-    /// Decides between the alternatives by their first lines; `false` if there is no line yet.
+    /// Decides between the alternatives by their first parts; `false` if there is none yet.
     fn alternative(
         &mut self,
         group: &[Step],
@@ -155,39 +163,65 @@ impl Cursor {
         variables: &mut Variables,
         found: &mut Vec<Found>,
     ) -> bool {
-        let Some(line) = next_line(rest, complete) else { return false };
-        let text = line.strip_suffix(b"\r\n").unwrap_or(line);
         let mut tried: Vec<&str> = Vec::new();
-        for (i, step) in group.iter().enumerate() {
-            let Act::Alternative(name, pattern) = &step.act else { continue };
-            if tried.contains(&name.as_str()) {
+        for (name, choice) in choices(group) {
+            if tried.contains(&name) {
                 continue;
             }
             tried.push(name);
-            if compare(pattern, text, variables) == Seen::Right {
-                let more =
-                    group[i..].iter().filter(|s| matches!(&s.act, Act::Alternative(n, _) if n == name));
-                let wanted: Vec<&Pattern> = more
-                    .filter_map(|s| match &s.act {
-                        Act::Alternative(_, pattern) => Some(pattern),
-                        _ => None,
-                    })
-                    .collect();
-                let Some(lines) = next_lines(rest, wanted.len(), complete) else { return false };
-                for (line, pattern) in lines.iter().zip(wanted) {
-                    let text = line.strip_suffix(b"\r\n").unwrap_or(line);
-                    found.push(Found { step: self.step + i, seen: compare(pattern, text, variables) });
-                }
-                self.at += lines.iter().map(|line| line.len()).sum::<usize>();
-                self.branches.push(name.clone());
-                self.step += group.len();
-                return true;
+            let Some(part) = choice.next(rest, complete) else { return false };
+            if choice.compare(part, variables) != Seen::Right {
+                continue;
             }
+            let mut parts = Vec::new();
+            let mut left = rest;
+            for (at, (_, choice)) in choices(group).enumerate().filter(|(_, (other, _))| *other == name) {
+                let Some(part) = choice.next(left, complete) else { return false };
+                left = &left[part.len()..];
+                parts.push((at, choice, part));
+            }
+            for (at, choice, part) in parts {
+                found.push(Found { step: self.step + at, seen: choice.compare(part, variables) });
+            }
+            self.at += rest.len() - left.len();
+            self.branches.push(name.into());
+            self.step += group.len();
+            return true;
         }
-        found.push(Found { step: self.step, seen: Seen::Wrong(line.to_vec()) });
-        self.at += line.len();
+        // Neither: what is there is shown as the first would have it.
+        let first = choices(group).next().and_then(|(_, choice)| choice.next(rest, complete));
+        let part = first.unwrap_or(rest);
+        found.push(Found { step: self.step, seen: Seen::Wrong(part.to_vec()) });
+        self.at += part.len();
         self.step += group.len();
         true
+    }
+}
+
+fn choices(group: &[Step]) -> impl Iterator<Item = (&str, &Choice)> {
+    group.iter().filter_map(|step| match &step.act {
+        Act::Alternative(name, choice) => Some((name.as_str(), choice)),
+        _ => None,
+    })
+}
+
+impl Choice {
+    /// The part of the output that it speaks of; `None` if that is not there yet.
+    fn next<'a>(&self, rest: &'a [u8], complete: bool) -> Option<&'a [u8]> {
+        match self {
+            Self::Line(_) => next_line(rest, complete),
+            Self::Netstring(_) => next_netstring(rest, complete),
+            Self::Eof => (complete || !rest.is_empty()).then_some(rest),
+        }
+    }
+
+    fn compare(&self, part: &[u8], variables: &mut Variables) -> Seen {
+        match self {
+            Self::Line(pattern) => compare(pattern, part.strip_suffix(b"\r\n").unwrap_or(part), variables),
+            Self::Netstring(pattern) => compare_netstring(pattern, part, variables),
+            Self::Eof if part.is_empty() => Seen::Right,
+            Self::Eof => Seen::Wrong(part.to_vec()),
+        }
     }
 }
 
@@ -208,6 +242,15 @@ fn next_lines(mut rest: &[u8], count: usize, complete: bool) -> Option<Vec<&[u8]
         rest = &rest[line.len()..];
     }
     Some(lines)
+}
+
+/// The next netstring; what is there if it is none, or if nothing more will come.
+fn next_netstring(rest: &[u8], complete: bool) -> Option<&[u8]> {
+    match netstring::next(rest) {
+        Next::Whole(_, length) => Some(&rest[..length]),
+        Next::Incomplete if !complete => None,
+        Next::Incomplete | Next::Wrong => Some(rest),
+    }
 }
 
 fn next_piece<'a>(
@@ -239,12 +282,68 @@ fn unify(line: &[u8], last: bool) -> Option<Vec<u8>> {
 }
 
 fn compare(pattern: &Pattern, actual: &[u8], variables: &mut Variables) -> Seen {
-    match pattern.matches(actual, variables) {
+    seen(pattern.matches(actual, variables), actual, variables)
+}
+
+/// `part` as [`next_netstring`] found it against a pattern of its content.
+fn compare_netstring(pattern: &Pattern, part: &[u8], variables: &mut Variables) -> Seen {
+    match netstring::next(part) {
+        Next::Whole(content, length) if length == part.len() => {
+            seen(pattern.matches_lines(content, variables), part, variables)
+        }
+        _ => Seen::Wrong(part.to_vec()),
+    }
+}
+
+fn seen(result: Match, actual: &[u8], variables: &mut Variables) -> Seen {
+    match result {
         Match::Yes(captures) => {
             variables.extend(captures);
             Seen::Right
         }
         Match::Wording => Seen::OtherWording(actual.to_vec()),
         Match::No => Seen::Wrong(actual.to_vec()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transcript::{parse, script};
+
+    /// How the steps of `body` compare with `output`, the alternatives seen, and what is left.
+    fn found(body: &str, output: &[u8], complete: bool) -> (Vec<Seen>, Vec<String>, Vec<u8>) {
+        let steps = script::steps(&parse("x", &format!("+++\n+++\n{body}")).unwrap());
+        let mut cursor = Cursor::default();
+        let found = cursor.advance(&steps, steps.len(), output, complete, &mut Variables::new());
+        (found.into_iter().map(|found| found.seen).collect(), cursor.branches, output[cursor.at..].to_vec())
+    }
+
+    #[test]
+    fn netstrings_are_compared_by_their_content() {
+        let body = "N: K~ok\nN: D5.1.1 ~no\\nway\n";
+        let output = b"3:Kok,15:D5.1.1 no\nnever,";
+        let (seen, _, rest) = found(body, &output[..12], false);
+        assert_eq!((seen, rest), (vec![Seen::Right], output[6..12].to_vec()));
+        let (seen, _, rest) = found(body, b"3:Kok,15:D5.1.1 no\nnevr,,x", false);
+        assert_eq!(
+            (seen, rest),
+            (vec![Seen::Right, Seen::OtherWording(b"15:D5.1.1 no\nnevr,,".into())], b"x".into())
+        );
+        let (seen, ..) = found(body, b"3:Kok,03:Dno,", false);
+        assert_eq!(seen, [Seen::Right, Seen::Wrong(b"03:Dno,".into())]);
+        let (seen, ..) = found(body, b"3:Kok,15:D5", true);
+        assert_eq!(seen, [Seen::Right, Seen::Wrong(b"15:D5".into())]);
+    }
+
+    #[test]
+    fn alternatives_may_be_netstrings_or_no_word_at_all() {
+        let body = "N(later): Z~~\nN(never): D~~\nN(never): D2\neof(silent)\n";
+        assert_eq!(found(body, b"3:Zno,", false).1, ["later"]);
+        assert_eq!(found(body, b"3:Dno,", false), (Vec::new(), Vec::new(), b"3:Dno,".into()));
+        assert_eq!(found(body, b"3:Dno,2:D2,", false).1, ["never"]);
+        assert_eq!(found(body, b"", false).1, [""; 0]);
+        assert_eq!(found(body, b"", true).1, ["silent"]);
+        assert_eq!(found(body, b"3:Kok,", true).0, [Seen::Wrong(b"3:Kok,".into())]);
     }
 }

@@ -120,7 +120,7 @@ fn conditions(case: &Case) -> io::Result<()> {
 }
 
 fn expects(act: &Act) -> bool {
-    matches!(act, Act::Line(_) | Act::Raw(_) | Act::Unordered(_) | Act::Alternative(..))
+    act.pattern().is_some() || matches!(act, Act::Alternative(..))
 }
 
 /// The client's steps alone, with a silence behind each and before the first, so that what is said

@@ -6,6 +6,8 @@ use crate::{
     play::Outcome,
     transcript::{
         Act, Fact, Front,
+        front::Protocol,
+        netstring::{self, Next},
         text::{Match, Part, Pattern, Piece, Tail, Text, Variables},
     },
 };
@@ -27,6 +29,8 @@ pub struct Notation {
     counts: Vec<u8>,
     /// Texts come from a script, so that they are no human wording.
     scripted: bool,
+    /// Answers are netstrings.
+    netstrings: bool,
 }
 
 impl Notation {
@@ -43,17 +47,44 @@ impl Notation {
             pid: format!("[{}]", outcome.pid),
             counts: counts.into_bytes(),
             scripted: !front.modules.is_empty(),
+            netstrings: matches!(front.protocol(), Some(Protocol::Qmtp | Protocol::Qmqp)),
         }
     }
 
-    /// An answer: a step for each line.
+    /// An answer: a step for each line or netstring.
     pub fn answer(&self, answer: &[u8]) -> Vec<Act> {
-        answer.split_inclusive(|b| *b == b'\n').map(|line| self.line(line, None)).collect()
+        self.acts(answer, None)
     }
 
     /// An answer of turn `turn` of a repetition: its number is a variable.
     pub fn numbered(&self, answer: &[u8], turn: usize) -> Vec<Act> {
-        answer.split_inclusive(|b| *b == b'\n').map(|line| self.line(line, Some(turn))).collect()
+        self.acts(answer, Some(turn))
+    }
+
+    fn acts(&self, answer: &[u8], turn: Option<usize>) -> Vec<Act> {
+        if !self.netstrings {
+            return answer.split_inclusive(|b| *b == b'\n').map(|line| self.line(line, turn)).collect();
+        }
+        let mut acts = Vec::new();
+        let mut rest = answer;
+        while let Next::Whole(content, length) = netstring::next(rest) {
+            acts.push(self.netstring(content, turn));
+            rest = &rest[length..];
+        }
+        if !rest.is_empty() {
+            acts.push(Act::Raw(exact(self.pieces(rest, turn))));
+        }
+        acts
+    }
+
+    fn netstring(&self, content: &[u8], turn: Option<usize>) -> Act {
+        let fixed = if self.scripted { content.len() } else { fixed_part_of_netstring(content) };
+        let pattern = exact(self.pieces(&content[..fixed], turn));
+        let tail = match &content[fixed..] {
+            b"" => Tail::Exact,
+            wording => Tail::Wording(Text(self.pieces(wording, turn))),
+        };
+        Act::Netstring(Pattern { tail, ..pattern })
     }
 
     fn line(&self, line: &[u8], turn: Option<usize>) -> Act {
@@ -76,16 +107,23 @@ impl Notation {
     /// Whether the pattern of `old` accepts what `new` was made from.
     pub fn says(&self, old: &Act, new: &Act) -> bool {
         match (old, new) {
-            (Act::Line(old), Act::Line(new)) | (Act::Raw(old), Act::Raw(new)) => {
-                let mut text = new.clone();
-                if let Tail::Wording(Text(wording)) = std::mem::replace(&mut text.tail, Tail::Exact) {
-                    text.parts.extend(wording.into_iter().map(Part::Text));
-                }
-                let bytes = text.fixed(&self.variables);
-                bytes.is_some_and(|bytes| matches!(old.matches(&bytes, &self.variables), Match::Yes(_)))
-            }
+            (Act::Line(old), Act::Line(new)) | (Act::Raw(old), Act::Raw(new)) => self
+                .bytes(new)
+                .is_some_and(|bytes| matches!(old.matches(&bytes, &self.variables), Match::Yes(_))),
+            (Act::Netstring(old), Act::Netstring(new)) => self
+                .bytes(new)
+                .is_some_and(|bytes| matches!(old.matches_lines(&bytes, &self.variables), Match::Yes(_))),
             _ => false,
         }
+    }
+
+    /// What a pattern of ours was made from.
+    fn bytes(&self, pattern: &Pattern) -> Option<Vec<u8>> {
+        let mut text = pattern.clone();
+        if let Tail::Wording(Text(wording)) = std::mem::replace(&mut text.tail, Tail::Exact) {
+            text.parts.extend(wording.into_iter().map(Part::Text));
+        }
+        text.fixed(&self.variables)
     }
 
     /// Exactly these bytes.
@@ -166,13 +204,24 @@ fn code_part(line: &[u8]) -> usize {
     if line.len() <= 4 || !line[..3].iter().all(u8::is_ascii_digit) || !b" -".contains(&line[3]) {
         return 0;
     }
-    let enhanced = line[4..].split(|b| *b == b' ').next().unwrap_or_default();
+    4 + enhanced_part(&line[4..])
+}
+
+/// How much of a text is an enhanced code with the blank behind it.
+fn enhanced_part(text: &[u8]) -> usize {
+    let enhanced = text.split(|b| *b == b' ').next().unwrap_or_default();
     let numbers: Vec<&[u8]> = enhanced.split(|b| *b == b'.').collect();
     let is_number = |n: &&[u8]| (1..=3).contains(&n.len()) && n.iter().all(u8::is_ascii_digit);
-    if numbers.len() == 3 && numbers.iter().all(is_number) {
-        (4 + enhanced.len() + 1).min(line.len())
-    } else {
-        4
+    if numbers.len() == 3 && numbers.iter().all(is_number) { (enhanced.len() + 1).min(text.len()) } else { 0 }
+}
+
+/// How much of an answer in a netstring is not human wording: letter and enhanced code, or all of it
+/// where there is no such code; of a broken package's, the letter (NS-ERR-2).
+fn fixed_part_of_netstring(content: &[u8]) -> usize {
+    match enhanced_part(content.get(1..).unwrap_or_default()) {
+        0 if content.starts_with(b"Z") => 1,
+        0 => content.len(),
+        enhanced => 1 + enhanced,
     }
 }
 
@@ -198,6 +247,28 @@ mod tests {
         assert_eq!(fixed("220 local.host mailfront ESMTP"), "220 local.host mailfront ESMTP");
         assert_eq!(fixed("250 2.1.0"), "250 2.1.0");
         assert_eq!(fixed("2"), "2");
+    }
+
+    #[test]
+    fn answers_in_netstrings_have_a_step_each() {
+        let front = Front { run: "mailfront qmtp echo".into(), ..Front::default() };
+        let notation = Notation::new(&Outcome { pid: 7, ..Outcome::default() }, &front);
+        let said = |answer: &[u8]| -> String {
+            let step = |act| {
+                crate::transcript::Item::Step(crate::transcript::Step {
+                    line: 0,
+                    only_if: None,
+                    should: false,
+                    act,
+                })
+            };
+            let body: Vec<_> = notation.answer(answer).into_iter().map(step).collect();
+            crate::transcript::printer::body(&body)
+        };
+        assert_eq!(
+            said(b"18:KReceived 5 bytes.,24:K2.6.0 Message accepted.,24:ZNetstring missing comma,4:Kx"),
+            "N: KReceived 5 bytes.\nN: K2.6.0 ~Message accepted.\nN: Z~Netstring missing comma\nS| 4:Kx\n"
+        );
     }
 
     #[test]

@@ -161,7 +161,9 @@ pub fn built_in<'a>(
     let path = |name: &str| bin.join(name).to_string_lossy().into_owned();
     let mut programs: BTreeMap<String, String> =
         names.iter().map(|name| ((*name).into(), path(name))).collect();
-    programs.insert("smtp".into(), "mailfront smtp queuedir accept".into());
+    for role in ["smtp", "qmtp", "qmqp"] {
+        programs.insert(role.into(), format!("mailfront {role} queuedir accept"));
+    }
     Ok(Target {
         name: "reference".into(),
         title: "the mailfront in this program".into(),

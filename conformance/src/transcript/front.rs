@@ -74,6 +74,17 @@ fn is_must(level: &Level) -> bool {
     *level == Level::Must
 }
 
+/// The protocols in which mail is handed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// Lines.
+    Smtp,
+    /// Netstrings, several messages a connection, an answer for each recipient.
+    Qmtp,
+    /// Netstrings, one message a connection, one answer.
+    Qmqp,
+}
+
 /// Something done before the start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Setup {
@@ -115,6 +126,20 @@ impl Front {
         words
     }
 
+    /// The protocol spoken: that of a generic role, of a wrapper command, or the first argument of
+    /// `mailfront`.
+    pub fn protocol(&self) -> Option<Protocol> {
+        let words = self.words();
+        let role = words.first()?;
+        let name = if role == "mailfront" { words.get(1)? } else { role };
+        match name.split_once("front-").map_or(name.as_str(), |(protocol, _)| protocol) {
+            "smtp" => Some(Protocol::Smtp),
+            "qmtp" => Some(Protocol::Qmtp),
+            "qmqp" => Some(Protocol::Qmqp),
+            _ => None,
+        }
+    }
+
     /// The entries of `setup`.
     ///
     /// # Errors
@@ -149,5 +174,15 @@ mod tests {
     fn words_keep_quoted_blanks_and_empty_words() {
         let front = Front { run: "mailfront smtp '' 'a b'  c".into(), ..Front::default() };
         assert_eq!(front.words(), ["mailfront", "smtp", "", "a b", "c"]);
+    }
+
+    #[test]
+    fn the_protocol_is_in_the_command() {
+        let spoken = |run: &str| Front { run: run.into(), ..Front::default() }.protocol();
+        assert_eq!(spoken("mailfront smtp echo"), Some(Protocol::Smtp));
+        assert_eq!(spoken("qmtpfront-echo accept"), Some(Protocol::Qmtp));
+        assert_eq!(spoken("qmqp"), Some(Protocol::Qmqp));
+        assert_eq!(spoken("pop3front-auth qmqp"), None);
+        assert_eq!(spoken("mailfront"), None);
     }
 }

@@ -1,19 +1,22 @@
 //! One case: what is set up, said, expected and left behind.
 //!
-//! [`model`] is the case as data, [`text`] its byte texts and patterns, [`front`] the TOML head,
-//! [`parser`] and [`printer`] the file format of `docs/guide/transcripts.md`, [`script`] the steps
+//! [`model`] is the case as data, [`text`] its byte texts and patterns, [`netstring`] the netstrings in
+//! them, [`front`] the TOML head,
+//! [`parser`] (with `scanner` for the texts) and [`printer`] the file format of `docs/guide/transcripts.md`, [`script`] the steps
 //! in playing order.
 
 pub mod front;
 pub mod model;
+pub mod netstring;
 pub mod parser;
 pub mod printer;
 #[cfg(test)]
 mod roundtrip;
+mod scanner;
 pub mod script;
 pub mod text;
 
 pub use front::Front;
-pub use model::{Act, Case, Expectation, Fact, Item, Step};
+pub use model::{Act, Case, Choice, Expectation, Fact, Item, Step};
 pub use parser::{ParseError, parse};
 pub use printer::print;

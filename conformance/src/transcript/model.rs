@@ -91,8 +91,10 @@ pub enum Act {
     Raw(Pattern),
     /// One line of a group in any order.
     Unordered(Pattern),
-    /// One line of a named alternative.
-    Alternative(String, Pattern),
+    /// The server sends one netstring whose content matches.
+    Netstring(Pattern),
+    /// One part of a named alternative.
+    Alternative(String, Choice),
     /// The server closes before the client does.
     Eof,
     /// The server has read everything and says nothing.
@@ -107,6 +109,43 @@ pub enum Act {
     Abort,
     /// The server's process gets a signal, by name.
     Signal(String),
+}
+
+/// What one of several alternatives begins or goes on with.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Choice {
+    /// A line ended by CRLF.
+    Line(Pattern),
+    /// A netstring.
+    Netstring(Pattern),
+    /// The server closes without a word.
+    Eof,
+}
+
+impl Act {
+    /// What the server is expected to send, if this is such a step.
+    pub fn pattern(&self) -> Option<&Pattern> {
+        match self {
+            Self::Line(p)
+            | Self::Raw(p)
+            | Self::Unordered(p)
+            | Self::Netstring(p)
+            | Self::Alternative(_, Choice::Line(p) | Choice::Netstring(p)) => Some(p),
+            _ => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn pattern_mut(&mut self) -> Option<&mut Pattern> {
+        match self {
+            Self::Line(p)
+            | Self::Raw(p)
+            | Self::Unordered(p)
+            | Self::Netstring(p)
+            | Self::Alternative(_, Choice::Line(p) | Choice::Netstring(p)) => Some(p),
+            _ => None,
+        }
+    }
 }
 
 /// Something that must hold when the session is over.

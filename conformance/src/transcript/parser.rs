@@ -2,8 +2,9 @@
 
 use super::{
     front::Front,
-    model::{Act, Case, Content, Exit, Expectation, Fact, Item, Step},
-    text::{Part, Pattern, Piece, Tail, Text},
+    model::{Act, Case, Choice, Content, Exit, Expectation, Fact, Item, Step},
+    scanner::{pattern, plain_text},
+    text::{Pattern, Text},
 };
 
 /// What is wrong with a transcript, and where.
@@ -26,9 +27,9 @@ impl std::fmt::Display for ParseError {
 impl std::error::Error for ParseError {}
 
 /// Longest repetition `repeat` and `${"…" * N}` may ask for: a typing error must not fill memory.
-const REPEAT_MAX: usize = 100_000_000;
+pub(super) const REPEAT_MAX: usize = 100_000_000;
 
-type Result<T> = std::result::Result<T, ParseError>;
+pub(super) type Result<T> = std::result::Result<T, ParseError>;
 
 /// Parses the transcript `source` under the name `id`.
 ///
@@ -63,14 +64,15 @@ pub fn parse(id: &str, source: &str) -> Result<Case> {
     Ok(Case { id: id.into(), file: String::new(), source: source.into(), front, body })
 }
 
+/// A line of the file.
 #[derive(Clone, Copy)]
-struct Line<'a> {
+pub(super) struct Line<'a> {
     number: usize,
-    text: &'a str,
+    pub(super) text: &'a str,
 }
 
 impl Line<'_> {
-    fn error(&self, offset: usize, what: impl Into<String>) -> ParseError {
+    pub(super) fn error(&self, offset: usize, what: impl Into<String>) -> ParseError {
         ParseError { line: self.number, column: offset + 1, what: what.into() }
     }
 }
@@ -160,16 +162,24 @@ fn act(line: Line<'_>, at: usize) -> Result<Option<Act>> {
         _ if rest.starts_with("signal ") => Act::Signal(rest["signal ".len()..].into()),
         "C:" => Act::Send(Text::default()),
         "S:" => Act::Line(Pattern::plain("")),
+        "N:" => Act::Netstring(Pattern::plain("")),
         _ if rest.starts_with("C: ") => Act::Send(text(line, at + 3)?),
         _ if rest.starts_with("C| ") => Act::SendRaw(text(line, at + 3)?),
         _ if rest.starts_with("S: ") => Act::Line(pattern(line, at + 3)?),
         _ if rest.starts_with("S| ") => Act::Raw(pattern(line, at + 3)?),
         _ if rest.starts_with("S*: ") => Act::Unordered(pattern(line, at + 4)?),
-        _ if rest.starts_with("S(") => {
-            let (name, _) = rest[2..]
-                .split_once("): ")
-                .ok_or_else(|| line.error(at, "an alternative is `S(name): text`"))?;
-            Act::Alternative(name.into(), pattern(line, at + 2 + name.len() + 3)?)
+        _ if rest.starts_with("N: ") => Act::Netstring(pattern(line, at + 3)?),
+        _ if rest.starts_with("S(") || rest.starts_with("N(") => {
+            let (name, _) = rest[2..].split_once("): ").ok_or_else(|| {
+                line.error(at, "an alternative is `S(name): text`, `N(name): text` or `eof(name)`")
+            })?;
+            let pattern = pattern(line, at + 2 + name.len() + 3)?;
+            let choice =
+                if rest.starts_with('S') { Choice::Line(pattern) } else { Choice::Netstring(pattern) };
+            Act::Alternative(name.into(), choice)
+        }
+        _ if rest.starts_with("eof(") && rest.ends_with(')') => {
+            Act::Alternative(rest["eof(".len()..rest.len() - 1].into(), Choice::Eof)
         }
         _ => return Ok(None),
     }))
@@ -235,144 +245,4 @@ fn address(line: Line<'_>, at: usize, text: &str) -> Result<Text> {
 
 fn text(line: Line<'_>, at: usize) -> Result<Text> {
     plain_text(line, at, &line.text[at..])
-}
-
-fn plain_text(line: Line<'_>, at: usize, source: &str) -> Result<Text> {
-    let (parts, _) = Scanner { line, base: at, source, at: 0 }.parts(false)?;
-    let pieces = parts.into_iter().map(|part| match part {
-        Part::Text(piece) => Ok(piece),
-        Part::Regex { .. } => Err(line.error(at, "an expression stands in expected text only")),
-    });
-    Ok(Text(pieces.collect::<Result<_>>()?))
-}
-
-fn pattern(line: Line<'_>, at: usize) -> Result<Pattern> {
-    let source = &line.text[at..];
-    let mut scanner = Scanner { line, base: at, source, at: 0 };
-    let (parts, tail_at) = scanner.parts(true)?;
-    let tail = match tail_at.map(|tail_at| (&source[tail_at..], tail_at)) {
-        None => Tail::Exact,
-        Some(("~~", _)) => Tail::Any,
-        Some((_, tail_at)) => Tail::Wording(plain_text(line, at + tail_at + 1, &source[tail_at + 1..])?),
-    };
-    let pattern = Pattern { parts, tail };
-    for part in &pattern.parts {
-        if let Part::Regex { source, .. } = part {
-            regex::bytes::Regex::new(source)
-                .map_err(|e| line.error(at, format!("not an expression: {e}")))?;
-        }
-    }
-    Ok(pattern)
-}
-
-/// Walks over one text; `base` is its offset in the line.
-struct Scanner<'a> {
-    line: Line<'a>,
-    base: usize,
-    source: &'a str,
-    at: usize,
-}
-
-impl Scanner<'_> {
-    fn error(&self, what: &str) -> ParseError {
-        self.line.error(self.base + self.at, what)
-    }
-
-    /// The parts up to the end, or up to an unescaped `~` if there may be a tail.
-    fn parts(&mut self, tail: bool) -> Result<(Vec<Part>, Option<usize>)> {
-        let mut parts = Vec::new();
-        let mut bytes = Vec::new();
-        while let Some(&byte) = self.source.as_bytes().get(self.at) {
-            let rest = &self.source[self.at..];
-            if byte == b'\\' {
-                bytes.push(self.escape()?);
-            } else if rest.starts_with("${") {
-                if !bytes.is_empty() {
-                    parts.push(Part::Text(Piece::Bytes(std::mem::take(&mut bytes))));
-                }
-                parts.push(self.insert()?);
-            } else if tail && byte == b'~' {
-                if !bytes.is_empty() {
-                    parts.push(Part::Text(Piece::Bytes(bytes)));
-                }
-                return Ok((parts, Some(self.at)));
-            } else {
-                let width = rest.chars().next().map_or(1, char::len_utf8);
-                bytes.extend_from_slice(&rest.as_bytes()[..width]);
-                self.at += width;
-            }
-        }
-        if !bytes.is_empty() {
-            parts.push(Part::Text(Piece::Bytes(bytes)));
-        }
-        Ok((parts, None))
-    }
-
-    /// An escape; leaves `at` behind it.
-    fn escape(&mut self) -> Result<u8> {
-        let rest = &self.source.as_bytes()[self.at + 1..];
-        let (byte, width) = match rest {
-            [b'r', ..] => (b'\r', 2),
-            [b'n', ..] => (b'\n', 2),
-            [b't', ..] => (b'\t', 2),
-            [b'0', ..] => (0, 2),
-            [c @ (b'\\' | b'$' | b'~' | b'"'), ..] => (*c, 2),
-            [b'x', high, low, ..] => {
-                let digit = |d: u8| char::from(d).to_digit(16).and_then(|d| u8::try_from(d).ok());
-                match (digit(*high), digit(*low)) {
-                    (Some(high), Some(low)) => (high << 4 | low, 4),
-                    _ => return Err(self.error("`\\x` wants two hexadecimal digits")),
-                }
-            }
-            _ => return Err(self.error("no such escape")),
-        };
-        self.at += width;
-        Ok(byte)
-    }
-
-    /// `${…}`; leaves `at` behind it.
-    fn insert(&mut self) -> Result<Part> {
-        let start = self.at;
-        self.at += 2;
-        let rest = &self.source[self.at..];
-        if rest.starts_with('"') {
-            self.at += 1;
-            let mut unit = Vec::new();
-            loop {
-                match self.source.as_bytes().get(self.at) {
-                    Some(b'"') => break,
-                    Some(b'\\') => unit.push(self.escape()?),
-                    Some(&byte) => {
-                        unit.push(byte);
-                        self.at += 1;
-                    }
-                    None => return Err(self.error("the text to repeat is not closed by `\"`")),
-                }
-            }
-            self.at += 1;
-            let number = self.source[self.at..].strip_prefix(" * ").and_then(|t| t.split_once('}'));
-            let (number, _) = number.ok_or_else(|| self.error("`${\"text\" * N}`"))?;
-            let count = number.parse().ok().filter(|n: &usize| n.saturating_mul(unit.len()) <= REPEAT_MAX);
-            let count = count.ok_or_else(|| self.error("not a number of repetitions"))?;
-            self.at += " * ".len() + number.len() + 1;
-            return Ok(Part::Text(Piece::Repeat(unit, count)));
-        }
-        let name_end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '#'));
-        let (name, after) = rest.split_at(name_end.unwrap_or(rest.len()));
-        if after.starts_with('}') && !name.is_empty() {
-            self.at += name.len() + 1;
-            return Ok(Part::Text(Piece::Variable(name.into())));
-        }
-        let source = if name.is_empty() { after.strip_prefix('/') } else { after.strip_prefix("=/") };
-        let source = source.and_then(|text| text.split_once("/}")).map(|(source, _)| source);
-        match source {
-            Some(source) => {
-                let skipped = name.len() + if name.is_empty() { 1 } else { 2 };
-                self.at = start + 2 + skipped + source.len() + 2;
-                let name = (!name.is_empty()).then(|| name.to_string());
-                Ok(Part::Regex { name, source: source.into() })
-            }
-            None => Err(self.error("`${NAME}`, `${\"text\" * N}`, `${/regex/}` or `${NAME=/regex/}`")),
-        }
-    }
 }

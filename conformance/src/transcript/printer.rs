@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use super::{
     front::Front,
-    model::{Act, Case, Content, Expectation, Fact, Item, Step},
+    model::{Act, Case, Choice, Content, Expectation, Fact, Item, Step},
+    netstring::{End, Length, Netstring},
     text::{Part, Pattern, Piece, Tail, Text, escape_inside, escape_last_blank},
 };
 
@@ -94,7 +95,10 @@ fn step(step: &Step, out: &mut String) {
         Act::Line(p) => format!("S: {}", pattern(p)),
         Act::Raw(p) => format!("S| {}", pattern(p)),
         Act::Unordered(p) => format!("S*: {}", pattern(p)),
-        Act::Alternative(name, p) => format!("S({name}): {}", pattern(p)),
+        Act::Netstring(p) => format!("N: {}", pattern(p)),
+        Act::Alternative(name, Choice::Line(p)) => format!("S({name}): {}", pattern(p)),
+        Act::Alternative(name, Choice::Netstring(p)) => format!("N({name}): {}", pattern(p)),
+        Act::Alternative(name, Choice::Eof) => format!("eof({name})"),
         Act::Eof => "eof".into(),
         Act::Silence => "silence".into(),
         Act::Boundary => "boundary".into(),
@@ -106,6 +110,7 @@ fn step(step: &Step, out: &mut String) {
     out.push_str(match line.as_str() {
         "C: " => "C:",
         "S: " => "S:",
+        "N: " => "N:",
         line => line,
     });
 }
@@ -173,6 +178,31 @@ fn piece(piece: &Piece) -> String {
             let unit = escape_inside(unit).replace('"', "\\\"");
             format!("${{\"{unit}\" * {count}}}")
         }
+        Piece::Netstring(netstring) => self::netstring(netstring),
+    }
+}
+
+/// A netstring in the file's notation; fit for a pattern, too.
+fn netstring(netstring: &Netstring) -> String {
+    let length = match &netstring.length {
+        Length::Right => String::new(),
+        Length::Off(by) => format!("{by:+}"),
+        Length::Written(digits) => format!("={}", escape_inside(digits).replace('}', "\\x7d")),
+    };
+    let end = match netstring.end {
+        End::Comma => String::new(),
+        End::Missing => "!".into(),
+        End::Byte(byte) => format!("={}", escape_inside(&[byte]).replace('}', "\\x7d")),
+    };
+    let content: String = netstring.content.iter().map(piece_of_pattern).collect();
+    format!("${{[{length}}}{content}${{]{end}}}")
+}
+
+/// A piece where a plain `~` would begin a wording.
+fn piece_of_pattern(piece: &Piece) -> String {
+    match piece {
+        Piece::Bytes(bytes) => escape_inside(bytes).replace('~', "\\~"),
+        other => self::piece(other),
     }
 }
 
@@ -181,8 +211,7 @@ pub fn pattern(pattern: &Pattern) -> String {
     let mut out = String::new();
     for part in &pattern.parts {
         match part {
-            Part::Text(Piece::Bytes(bytes)) => out.push_str(&escape_inside(bytes).replace('~', "\\~")),
-            Part::Text(piece) => out.push_str(&self::piece(piece)),
+            Part::Text(piece) => out.push_str(&piece_of_pattern(piece)),
             Part::Regex { name: Some(name), source } => _ = write!(out, "${{{name}=/{source}/}}"),
             Part::Regex { name: None, source } => _ = write!(out, "${{/{source}/}}"),
         }
@@ -190,7 +219,10 @@ pub fn pattern(pattern: &Pattern) -> String {
     match &pattern.tail {
         Tail::Exact => {}
         Tail::Any => out.push_str("~~"),
-        Tail::Wording(wording) => _ = write!(out, "~{}", text_inside(wording).replace('~', "\\~")),
+        Tail::Wording(Text(wording)) => {
+            out.push('~');
+            out.extend(wording.iter().map(piece_of_pattern));
+        }
     }
     escape_last_blank(out)
 }

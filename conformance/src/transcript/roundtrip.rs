@@ -4,7 +4,8 @@ use proptest::{collection::vec, option, prelude::*};
 
 use super::{
     front::{Front, Reach},
-    model::{Act, Case, Content, Exit, Expectation, Fact, Item, Level, Step},
+    model::{Act, Case, Choice, Content, Exit, Expectation, Fact, Item, Level, Step},
+    netstring::{End, Length, Netstring},
     parse, print,
     text::{Part, Pattern, Piece, Tail, Text},
 };
@@ -16,11 +17,24 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn piece() -> impl Strategy<Value = Piece> {
-    prop_oneof![
+    let flat = prop_oneof![
         4 => bytes().prop_map(Piece::Bytes),
         1 => "[A-Z]{1,5}|#".prop_map(Piece::Variable),
         1 => (bytes(), 0..4000usize).prop_map(|(unit, count)| Piece::Repeat(unit, count)),
-    ]
+    ];
+    flat.prop_recursive(3, 8, 3, |inner| netstring(inner).prop_map(Piece::Netstring))
+}
+
+fn netstring(inner: impl Strategy<Value = Piece>) -> impl Strategy<Value = Netstring> {
+    let written = prop_oneof![Just(Vec::new()), bytes()].prop_map(Length::Written);
+    let length = prop_oneof![2 => Just(Length::Right), 1 => any::<i64>().prop_map(Length::Off), 1 => written];
+    let end =
+        prop_oneof![2 => Just(End::Comma), 1 => Just(End::Missing), 1 => any::<u8>().prop_map(End::Byte)];
+    (length, vec(inner, 0..3), end).prop_map(|(length, content, end)| Netstring {
+        length,
+        content: merged(content),
+        end,
+    })
 }
 
 /// Neighbouring bytes are one piece, as the parser makes them.
@@ -71,7 +85,8 @@ fn act() -> impl Strategy<Value = Act> {
         pattern().prop_map(Act::Line),
         pattern().prop_map(Act::Raw),
         pattern().prop_map(Act::Unordered),
-        ("[a-z-]{1,6}", pattern()).prop_map(|(name, pattern)| Act::Alternative(name, pattern)),
+        pattern().prop_map(Act::Netstring),
+        ("[a-z-]{1,6}", choice()).prop_map(|(name, choice)| Act::Alternative(name, choice)),
         prop::sample::select(vec![
             Act::Eof,
             Act::Silence,
@@ -82,6 +97,10 @@ fn act() -> impl Strategy<Value = Act> {
             Act::Signal("TERM".into()),
         ]),
     ]
+}
+
+fn choice() -> impl Strategy<Value = Choice> {
+    prop_oneof![pattern().prop_map(Choice::Line), pattern().prop_map(Choice::Netstring), Just(Choice::Eof)]
 }
 
 fn content() -> impl Strategy<Value = Option<Vec<Content>>> {

@@ -44,8 +44,11 @@ pub fn turned(step: &Step, turn: usize) -> Step {
     let number = turn.to_string().into_bytes();
     match &mut step.act {
         Act::Send(text) | Act::SendRaw(text) => fill(text, &number),
-        Act::Line(p) | Act::Raw(p) | Act::Unordered(p) | Act::Alternative(_, p) => fill_pattern(p, &number),
-        _ => {}
+        act => {
+            if let Some(pattern) = act.pattern_mut() {
+                fill_pattern(pattern, &number);
+            }
+        }
     }
     step
 }
@@ -57,8 +60,12 @@ fn fill(text: &mut Text, number: &[u8]) {
 }
 
 fn fill_piece(piece: &mut Piece, number: &[u8]) {
-    if matches!(piece, Piece::Variable(name) if name == "#") {
-        *piece = Piece::Bytes(number.to_vec());
+    match piece {
+        Piece::Variable(name) if name == "#" => *piece = Piece::Bytes(number.to_vec()),
+        Piece::Netstring(netstring) => {
+            netstring.content.iter_mut().for_each(|piece| fill_piece(piece, number));
+        }
+        _ => {}
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, collections::BTreeMap, fmt::Write as _};
 
+use super::netstring::Netstring;
+
 /// The values of `${NAME}`.
 pub type Variables = BTreeMap<String, Vec<u8>>;
 
@@ -14,6 +16,31 @@ pub enum Piece {
     Variable(String),
     /// These bytes, so often.
     Repeat(Vec<u8>, usize),
+    /// A netstring, its length counted when it is sent or compared.
+    Netstring(Netstring),
+}
+
+impl Piece {
+    /// Appends the bytes, with `variables` filled in; an unknown variable gives nothing (`lint` finds it).
+    pub fn expand_into(&self, variables: &Variables, bytes: &mut Vec<u8>) {
+        match self {
+            Self::Bytes(plain) => bytes.extend_from_slice(plain),
+            Self::Variable(name) => bytes.extend_from_slice(variables.get(name).map_or(b"", |v| v)),
+            Self::Repeat(unit, count) => bytes.extend(unit.repeat(*count)),
+            Self::Netstring(netstring) => netstring.expand_into(variables, bytes),
+        }
+    }
+
+    /// Adds the names of the variables used to `names`.
+    fn name_variables<'a>(&'a self, names: &mut Vec<&'a str>) {
+        match self {
+            Self::Variable(name) => names.push(name),
+            Self::Netstring(netstring) => {
+                netstring.content.iter().for_each(|piece| piece.name_variables(names));
+            }
+            Self::Bytes(_) | Self::Repeat(..) => {}
+        }
+    }
 }
 
 /// Bytes to be sent or compared, with variables still in them.
@@ -30,22 +57,15 @@ impl Text {
     /// The bytes, with `variables` filled in; an unknown variable gives nothing (`lint` finds it).
     pub fn expand(&self, variables: &Variables) -> Vec<u8> {
         let mut bytes = Vec::new();
-        for piece in &self.0 {
-            match piece {
-                Piece::Bytes(plain) => bytes.extend_from_slice(plain),
-                Piece::Variable(name) => bytes.extend_from_slice(variables.get(name).map_or(b"", |v| v)),
-                Piece::Repeat(unit, count) => bytes.extend(unit.repeat(*count)),
-            }
-        }
+        self.0.iter().for_each(|piece| piece.expand_into(variables, &mut bytes));
         bytes
     }
 
     /// The names of the variables used.
     pub fn variables(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().filter_map(|piece| match piece {
-            Piece::Variable(name) => Some(name.as_str()),
-            _ => None,
-        })
+        let mut names = Vec::new();
+        self.0.iter().for_each(|piece| piece.name_variables(&mut names));
+        names.into_iter()
     }
 }
 
@@ -109,7 +129,7 @@ impl Pattern {
         let mut bytes = Vec::new();
         for part in &self.parts {
             let Part::Text(piece) = part else { return None };
-            bytes.extend(Text(vec![piece.clone()]).expand(variables));
+            piece.expand_into(variables, &mut bytes);
         }
         Some(bytes)
     }
@@ -119,8 +139,17 @@ impl Pattern {
         self.parts.iter().any(|part| matches!(part, Part::Regex { name: Some(_), .. }))
     }
 
-    /// Holds the pattern against all of `actual`.
+    /// Holds the pattern against all of `actual`; wording ends with the line.
     pub fn matches(&self, actual: &[u8], variables: &Variables) -> Match {
+        self.compare(actual, variables, "[^\\r\\n]*")
+    }
+
+    /// Holds the pattern against all of `actual`; wording may have several lines.
+    pub fn matches_lines(&self, actual: &[u8], variables: &Variables) -> Match {
+        self.compare(actual, variables, ".*")
+    }
+
+    fn compare(&self, actual: &[u8], variables: &Variables, wording_is: &str) -> Match {
         if let Some(fixed) = self.fixed(variables) {
             return if fixed == actual { Match::Yes(Vec::new()) } else { Match::No };
         }
@@ -129,7 +158,9 @@ impl Pattern {
             Tail::Any => Some(None),
             Tail::Wording(text) => Some(Some(text.expand(variables))),
         };
-        let Ok(regex) = regex::bytes::Regex::new(&self.expression(variables)) else { return Match::No };
+        let Ok(regex) = regex::bytes::Regex::new(&self.expression(variables, wording_is)) else {
+            return Match::No;
+        };
         let Some(found) = regex.captures(actual) else { return Match::No };
         if let Some(Some(expected)) = wording {
             let said = found.name("tail__").map_or(&b""[..], |m| m.as_bytes());
@@ -145,12 +176,14 @@ impl Pattern {
         )
     }
 
-    fn expression(&self, variables: &Variables) -> String {
+    fn expression(&self, variables: &Variables, wording_is: &str) -> String {
         let mut expression = String::from("(?s-u)^");
         for part in &self.parts {
             match part {
                 Part::Text(piece) => {
-                    for byte in Text(vec![piece.clone()]).expand(variables) {
+                    let mut bytes = Vec::new();
+                    piece.expand_into(variables, &mut bytes);
+                    for byte in bytes {
                         let _ = write!(expression, "\\x{byte:02x}");
                     }
                 }
@@ -163,7 +196,7 @@ impl Pattern {
             }
         }
         if self.tail != Tail::Exact {
-            expression.push_str("(?P<tail__>[^\\r\\n]*)");
+            let _ = write!(expression, "(?P<tail__>{wording_is})");
         }
         expression.push('$');
         expression
@@ -171,15 +204,16 @@ impl Pattern {
 
     /// The names of the variables used.
     pub fn variables(&self) -> impl Iterator<Item = &str> {
-        let tail = match &self.tail {
-            Tail::Wording(text) => Some(text),
-            _ => None,
-        };
-        let fixed = self.parts.iter().filter_map(|part| match part {
-            Part::Text(Piece::Variable(name)) => Some(name.as_str()),
-            _ => None,
-        });
-        fixed.chain(tail.into_iter().flat_map(Text::variables))
+        let mut names = Vec::new();
+        for part in &self.parts {
+            if let Part::Text(piece) = part {
+                piece.name_variables(&mut names);
+            }
+        }
+        if let Tail::Wording(Text(wording)) = &self.tail {
+            wording.iter().for_each(|piece| piece.name_variables(&mut names));
+        }
+        names.into_iter()
     }
 }
 
