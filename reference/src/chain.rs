@@ -307,7 +307,6 @@ impl Chain {
     }
 }
 
-/// Header bytes of a plugin go where the body will go: to the temporary file, else to the backend,
 /// The refusal of an address that a plugin has spoilt: its byte would end a field of every envelope
 /// format (QDIR-25, HOOK-ADDR-4).
 fn unusable(address: &BString) -> Option<Response> {
@@ -315,6 +314,7 @@ fn unusable(address: &BString) -> Option<Response> {
     spoilt.then(|| Response::new(554, "5.1.3 Address contains a forbidden byte"))
 }
 
+/// Header bytes of a plugin go where the body will go: to the temporary file, else to the backend,
 /// never to other plugins (HOOK-DATA-6, -7).
 fn deliver_injected(
     session: &Session,

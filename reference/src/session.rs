@@ -224,6 +224,12 @@ impl Session {
         *self.protocol.borrow_mut() = name.into();
     }
 
+    /// Whether the envelope follows the message, so that what a rule sets for this message is not yet
+    /// known while its data pass (NS-HOOK-1, -5).
+    pub fn envelope_is_last(&self) -> bool {
+        matches!(self.protocol.borrow().as_slice(), b"QMQP" | b"QMTP")
+    }
+
     /// Adds bytes in front of the message, from a data-start hook (HOOK-DATA-6).
     pub fn inject(&self, bytes: &[u8]) {
         self.injected.borrow_mut().extend_from_slice(bytes);

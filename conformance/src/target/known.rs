@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 /// A list of known failures, one entry a case.
@@ -52,10 +53,7 @@ impl FromIterator<String> for Observed {
 impl Observed {
     /// Whether `finding` is what was recorded.
     pub fn covers(&self, finding: &str) -> bool {
-        match self {
-            Self::One(one) => one == finding,
-            Self::Several(several) => several.iter().any(|one| one == finding),
-        }
+        self.all().iter().any(|one| one == finding || matches(one, finding))
     }
 
     /// All of them.
@@ -65,6 +63,18 @@ impl Observed {
             Self::Several(several) => several,
         }
     }
+}
+
+/// Whether `finding` is `observed`, in which `${/regex/}` stands for what is never twice the same,
+/// such as a date.
+fn matches(observed: &str, finding: &str) -> bool {
+    let Some((first, rest)) = observed.split_once("${/") else { return false };
+    let mut pattern = format!("^{}", regex::escape(first));
+    for part in rest.split("${/") {
+        let Some((inner, literal)) = part.split_once("/}") else { return false };
+        pattern += &format!("(?:{inner}){}", regex::escape(literal));
+    }
+    Regex::new(&format!("(?s){pattern}$")).is_ok_and(|pattern| pattern.is_match(finding))
 }
 
 impl KnownList {
@@ -125,6 +135,16 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_changes_each_time_is_an_expression() {
+        let observed = Observed::One("queued: a.b ${/[0-9]+ Nov/} c${/x*/}".into());
+        assert!(observed.covers("queued: a.b 26 Nov c"));
+        assert!(observed.covers("queued: a.b 26 Nov cxx"));
+        assert!(!observed.covers("queued: a-b 26 Nov c"));
+        assert!(!observed.covers("queued: a.b 26 Nov c."));
+        assert!(!Observed::One("${/[/}".into()).covers("["));
+    }
 
     #[test]
     fn an_entry_wants_a_reason_and_bytes_and_is_the_only_one() {

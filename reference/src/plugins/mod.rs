@@ -3,9 +3,13 @@
 pub mod accept;
 pub mod accept_recipient;
 pub mod accept_sender;
+pub mod add_received;
+pub mod check_fqdn;
+pub mod counters;
 pub mod cvm_authenticate;
 pub mod cvm_validate;
 pub mod force_file;
+pub mod patterns;
 pub mod reject;
 pub mod relayclient;
 pub mod require_auth;

@@ -97,6 +97,34 @@ impl Glob {
     }
 }
 
+impl Glob {
+    /// The longest run of bytes that every match contains as it stands here (in lower case, if case
+    /// does not count); empty if there is none.
+    pub fn required(&self) -> Vec<u8> {
+        let mut longest = Vec::new();
+        for segment in &self.segments {
+            match segment {
+                Segment::Literal(finder) if finder.needle().len() > longest.len() => {
+                    longest = finder.needle().to_vec();
+                }
+                Segment::Literal(_) => {}
+                Segment::Elements(elements) => {
+                    for run in elements.split(|element| !matches!(element, Element::Byte(_))) {
+                        if run.len() > longest.len() {
+                            let bytes = run.iter().filter_map(|element| match element {
+                                Element::Byte(byte) => Some(*byte),
+                                _ => None,
+                            });
+                            longest = bytes.collect();
+                        }
+                    }
+                }
+            }
+        }
+        longest
+    }
+}
+
 impl Segment {
     fn new(elements: Vec<Element>, folded: bool) -> Self {
         let bytes: Option<Vec<u8>> = elements
@@ -244,6 +272,13 @@ mod tests {
         assert!(!Glob::new(&[&pattern[..], b"b"].concat()).matches(&text));
         assert!(!Glob::folded(&[&pattern[..], b"?b"].concat()).matches(&text));
         assert!(started.elapsed() < Duration::from_secs(2));
+    }
+
+    #[test]
+    fn the_required_bytes_are_the_longest_run() {
+        for (pattern, required) in [("*", ""), ("a*bcd?ef[g]", "bcd"), ("[a]", ""), ("[a", "[a"), ("", "")] {
+            assert_eq!(Glob::new(pattern.as_bytes()).required(), required.as_bytes(), "{pattern}");
+        }
     }
 
     /// The definition, without any cleverness.

@@ -22,6 +22,10 @@
 //!
 //! [`base64`] is the text form of SASL, and takes no other text for it. [`cvm`] builds the requests that
 //! credential modules get and reads what they tell of an account.
+//!
+//! [`patterns`] reads a file of patterns and scans messages for them, piece by piece.
+//!
+//! [`hops`] counts how often a message was received; [`date`] writes the date of a trace header.
 
 pub mod address;
 pub mod base64;
@@ -29,6 +33,9 @@ pub mod cdb;
 pub mod command;
 pub mod cvm;
 pub mod data;
+pub mod date;
 pub mod glob;
+pub mod hops;
 pub mod number;
+pub mod patterns;
 pub mod text;
