@@ -149,6 +149,11 @@ impl Connection {
         self.deadline.set(Instant::now().checked_add(Duration::from_secs(seconds.min(LONGEST))));
     }
 
+    /// What is left of the session; `None` without a limit.
+    pub fn session_left(&self) -> Option<Duration> {
+        self.deadline.get().map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
     /// Bytes read so far, acted upon or not (CORE-LOG-7).
     pub fn bytes_in(&self) -> u64 {
         self.bytes_in.get()

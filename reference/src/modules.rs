@@ -37,6 +37,7 @@ const PLUGINS: Table<dyn Module> = &[
     ("cvm-validate", || Box::<plugins::cvm_validate::CvmValidate>::default()),
     ("force-file", || Box::new(plugins::force_file::ForceFile)),
     ("patterns", || Box::<plugins::patterns::Patterns>::default()),
+    ("lua", || Box::<plugins::lua::Lua>::default()),
     ("reject", || Box::new(plugins::reject::Reject)),
     ("relayclient", || Box::new(plugins::relayclient::Relayclient)),
     ("require-auth", || Box::new(plugins::require_auth::RequireAuth)),

@@ -9,6 +9,7 @@ pub mod counters;
 pub mod cvm_authenticate;
 pub mod cvm_validate;
 pub mod force_file;
+pub mod lua;
 pub mod patterns;
 pub mod reject;
 pub mod relayclient;
