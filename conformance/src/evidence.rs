@@ -23,7 +23,8 @@ const LINES_MAX: usize = 200;
 
 /// Collects the evidence of one play.
 pub fn collect(case: &Case, program: &Program, world: &World, outcome: &Outcome) -> Evidence {
-    let conversation = conversation(&outcome.exchange);
+    let mut conversation = conversation(&outcome.exchange);
+    calls(outcome, &mut conversation);
     let log = outcome.log.lines().map(|line| escape_short(line, LINE_MAX)).collect();
     let exit = match (&outcome.hang, outcome.exit) {
         (Some(hang), _) => hang.clone(),
@@ -66,6 +67,22 @@ fn say(said: Option<(char, Vec<u8>)>, lines: &mut Vec<String>) {
         Some((mark, bytes)) => {
             for line in bytes.split_inclusive(|b| *b == b'\n') {
                 lines.push(format!("{mark}: {}", escape_short(line, LINE_MAX)));
+            }
+        }
+    }
+}
+
+/// What the services were asked for.
+fn calls(outcome: &Outcome, lines: &mut Vec<String>) {
+    for (name, calls) in &outcome.calls {
+        if calls.is_empty() {
+            lines.push(format!("-- service {name}: never called"));
+        }
+        for (number, call) in calls.iter().enumerate() {
+            for (descriptor, got) in &call.got {
+                let (number, got) = (number + 1, escape_short(got, LINE_MAX));
+                let of = if *descriptor == 0 { String::new() } else { format!(" {descriptor}") };
+                lines.push(format!("-- service {name} call {number} got{of}: {got}"));
             }
         }
     }

@@ -26,14 +26,14 @@ pub struct Acknowledged {
 
 /// Compares the two sides for one play.
 pub fn check(case: &Case, world: &World, outcome: &Outcome, judgement: &mut Judgement) {
-    let (Some(queue), Some(protocol), None) = (&world.queue, case.front.protocol(), &case.front.custody)
+    let (true, Some(protocol), None) = (queue::is_seen(world), case.front.protocol(), &case.front.custody)
     else {
         return;
     };
     let mut fail = |expected: &str, got: String| {
         judgement.findings.push(Finding::new(Aspect::Custody, 0, expected, got.as_bytes()));
     };
-    let captured = match queue::read(queue) {
+    let captured = match queue::captured(world, outcome) {
         Ok(captured) => captured,
         Err(error) => return fail("a readable queue", error.to_string()),
     };

@@ -1,6 +1,6 @@
 //! Checks what is left behind: exit status, log, queue, files, memory, time.
 
-use std::{fs, path::PathBuf};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
 
 use bstr::ByteSlice as _;
 
@@ -12,7 +12,7 @@ use crate::{
         Case, Expectation, Fact,
         model::{Content, Level},
         printer, script,
-        text::{Match, Text, Variables},
+        text::{Match, Pattern, Text, Variables},
     },
 };
 
@@ -24,7 +24,7 @@ pub fn check(case: &Case, world: &World, outcome: &Outcome, judgement: &mut Judg
     let (findings, variables) = (&mut judgement.findings, &outcome.variables);
     let before = findings.len();
     lines(&taken, outcome, findings);
-    queued(&taken, world, variables, findings, &mut judgement.unobservable);
+    queued(&taken, world, outcome, findings, &mut judgement.unobservable);
     for expectation in &taken {
         let mut find = |aspect, expected: &str, got: &[u8]| {
             let level = if expectation.should { Level::Should } else { Level::Must };
@@ -41,6 +41,8 @@ pub fn check(case: &Case, world: &World, outcome: &Outcome, judgement: &mut Judg
                 }
             }
             Fact::File(path, content) => file(world, path, content.as_deref(), variables, &mut find),
+            Fact::Mode(path, mode) => self::mode(world, path, *mode, variables, &mut find),
+            Fact::Folder(path, names) => folder(world, path, names, variables, &mut find),
             Fact::Memory(most) => match outcome.peak_memory {
                 Some(used) if used > *most => {
                     find(Aspect::Memory, &format!("at most {} MB", most >> 20), b"more");
@@ -128,18 +130,19 @@ fn lines(taken: &[&Expectation], outcome: &Outcome, findings: &mut Vec<Finding>)
 fn queued(
     taken: &[&Expectation],
     world: &World,
-    variables: &Variables,
+    outcome: &Outcome,
     findings: &mut Vec<Finding>,
     unobservable: &mut Vec<String>,
 ) {
+    let variables = &outcome.variables;
     let wanted: Vec<&&Expectation> =
         taken.iter().filter(|e| matches!(e.fact, Fact::QueuedNone | Fact::Queued { .. })).collect();
     let Some(first) = wanted.first() else { return };
-    let Some(folder) = &world.queue else {
+    if !queue::is_seen(world) {
         unobservable.push("captured messages".into());
         return;
-    };
-    let mut captured = match queue::read(folder) {
+    }
+    let mut captured = match queue::captured(world, outcome) {
         Ok(captured) => captured,
         Err(error) => {
             let got = error.to_string();
@@ -184,7 +187,7 @@ fn describe(from: &[u8], to: &[Vec<u8>]) -> String {
 }
 
 /// The first line of `actual` that is not as `wanted`; `None` if all is right.
-fn differs<'a>(wanted: &[Content], actual: &'a [u8], variables: &Variables) -> Option<&'a [u8]> {
+pub(super) fn differs<'a>(wanted: &[Content], actual: &'a [u8], variables: &Variables) -> Option<&'a [u8]> {
     let mut rest = actual;
     for line in wanted {
         let end = if line.newline {
@@ -221,6 +224,62 @@ fn file(
             }
         }
         Err(error) => find(Aspect::File, "a readable file", error.to_string().as_bytes()),
+    }
+}
+
+fn mode(
+    world: &World,
+    path: &Text,
+    mode: u32,
+    variables: &Variables,
+    find: &mut impl FnMut(Aspect, &str, &[u8]),
+) {
+    let found = matching(world, path, variables);
+    let plain = world.folder.join(path.expand(variables).to_str_lossy().as_ref());
+    let place = match &found[..] {
+        [one] => world.folder.join(one),
+        [] if plain.is_dir() => plain,
+        _ => {
+            let got = format!("{} files", found.len());
+            return find(Aspect::File, &format!("one file {}", printer::text(path)), got.as_bytes());
+        }
+    };
+    match fs::symlink_metadata(place) {
+        Ok(meta) => {
+            let got = meta.permissions().mode() & 0o7777;
+            if got != mode {
+                find(Aspect::File, &format!("mode {mode:04o}"), format!("mode {got:04o}").as_bytes());
+            }
+        }
+        Err(error) => find(Aspect::File, "a readable mode", error.to_string().as_bytes()),
+    }
+}
+
+/// The names in a folder, in any order.
+fn folder(
+    world: &World,
+    path: &Text,
+    wanted: &[Pattern],
+    variables: &Variables,
+    find: &mut impl FnMut(Aspect, &str, &[u8]),
+) {
+    let place = world.folder.join(path.expand(variables).to_str_lossy().as_ref());
+    let entries = match fs::read_dir(&place) {
+        Ok(entries) => entries,
+        Err(error) => return find(Aspect::File, "a folder", error.to_string().as_bytes()),
+    };
+    let mut names: Vec<Vec<u8>> =
+        entries.flatten().map(|entry| entry.file_name().into_encoded_bytes()).collect();
+    names.sort();
+    let got = names.join(&b' ');
+    for pattern in wanted {
+        match names.iter().position(|name| matches!(pattern.matches(name, variables), Match::Yes(_))) {
+            Some(at) => _ = names.remove(at),
+            None => return find(Aspect::File, &format!("an entry {}", printer::pattern(pattern)), &got),
+        }
+    }
+    if !names.is_empty() {
+        find(Aspect::File, "no other entry", &names.join(&b' '));
     }
 }
 

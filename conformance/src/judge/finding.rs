@@ -28,6 +28,8 @@ pub enum Aspect {
     File,
     /// Files left behind.
     Left,
+    /// What a service was asked for.
+    Service,
     /// Memory used.
     Memory,
     /// Time taken.
@@ -48,6 +50,7 @@ impl Aspect {
             Self::Custody => "custody",
             Self::File => "file",
             Self::Left => "left",
+            Self::Service => "service",
             Self::Memory => "memory",
             Self::Time => "time",
         }

@@ -1,13 +1,14 @@
 //! Compares what was seen with what a case demands. Never prints.
 //!
 //! [`finding`] is one departure, [`queue`] reads captured messages, [`custody`] balances messages
-//! acknowledged against messages captured, [`facts`] checks what is left behind, [`verdict`] turns
-//! findings and known failures into a verdict.
+//! acknowledged against messages captured, [`facts`] checks what is left behind, [`service`] what
+//! services were asked for, [`verdict`] turns findings and known failures into a verdict.
 
 pub mod custody;
 pub mod facts;
 pub mod finding;
 pub mod queue;
+pub mod service;
 pub mod verdict;
 
 pub use finding::{Aspect, Finding};
@@ -44,7 +45,8 @@ pub fn judge(case: &Case, world: &World, outcome: &mut Outcome) -> Judgement {
     ending(case, outcome, &mut find);
     conversation(case, outcome, &mut find);
     facts::check(case, world, outcome, &mut judgement);
-    if judgement.unobservable.is_empty() || world.queue.is_some() {
+    service::check(case, outcome, &mut judgement);
+    if judgement.unobservable.is_empty() || queue::is_seen(world) {
         custody::check(case, world, outcome, &mut judgement);
     }
     for finding in &mut judgement.findings {

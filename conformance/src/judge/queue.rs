@@ -4,6 +4,8 @@ use std::{fs, io, path::Path};
 
 use bstr::ByteSlice as _;
 
+use crate::{play::Outcome, sandbox::World};
+
 /// A message as the queuedir backend stores it (QDIR-4).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Message {
@@ -13,6 +15,45 @@ pub struct Message {
     pub to: Vec<Vec<u8>>,
     /// The content.
     pub content: Vec<u8>,
+}
+
+/// Whether captured messages can be seen in this world.
+pub fn is_seen(world: &World) -> bool {
+    world.queue.is_some() || world.queue_programs().next().is_some()
+}
+
+/// All messages captured in a play: those in the queue folder, and those that a program which takes
+/// messages as qmail-queue does took with status 0.
+///
+/// # Errors
+/// As [`read`].
+pub fn captured(world: &World, outcome: &Outcome) -> io::Result<Vec<Message>> {
+    let mut messages = world.queue.as_ref().map_or_else(|| Ok(Vec::new()), |queue| read(queue))?;
+    for name in world.queue_programs() {
+        for call in outcome.calls.get(name).into_iter().flatten() {
+            if call.value("end") == Some(b"0") {
+                let read = |descriptor: u8| call.got.get(&descriptor).map(Vec::as_slice).unwrap_or_default();
+                messages.extend(envelope(read(1)).map(|(from, to)| Message {
+                    from,
+                    to,
+                    content: read(0).into(),
+                }));
+            }
+        }
+    }
+    Ok(messages)
+}
+
+/// The envelope given to qmail-queue (QMAIL-8): `F` sender NUL, `T` recipient NUL …, NUL. Nothing if it
+/// is not complete: then no queue takes the message.
+fn envelope(bytes: &[u8]) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
+    let (from, mut rest) = bytes.strip_prefix(b"F")?.split_once_str("\0")?;
+    let mut to = Vec::new();
+    while let Some((recipient, more)) = rest.strip_prefix(b"T").and_then(|rest| rest.split_once_str("\0")) {
+        to.push(recipient.to_vec());
+        rest = more;
+    }
+    (rest == b"\0").then(|| (from.to_vec(), to))
 }
 
 /// All messages in the queue folder `queue`, in the order of their names.
@@ -56,6 +97,15 @@ pub fn describe(message: &Message) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_envelope_for_qmail_queue_is_complete_or_none() {
+        let complete = envelope(b"Fa@b\0Tc@d\0Te\0\0").unwrap();
+        assert_eq!(complete, (b"a@b".into(), vec![b"c@d".into(), b"e".into()]));
+        for cut in [&b""[..], b"Fa", b"Fa\0Tb\0", b"Fa\0Tb", b"Tb\0\0", b"Fa\0Tb\0\0x"] {
+            assert_eq!(envelope(cut), None);
+        }
+    }
 
     #[test]
     fn an_envelope_without_end_is_no_message() {

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use super::{Found, reply_code, written_steps};
 use crate::transcript::{
-    Act, Case, Expectation, Fact, script,
+    Act, Case, Expectation, Fact,
+    model::Told,
+    script,
     text::{Part, Pattern, Text, printable},
 };
 
@@ -24,6 +26,7 @@ pub(super) fn check(case: &Case, found: &mut Found<'_>) {
     if !case.front.modules.is_empty() {
         known.insert("PROBE".into());
     }
+    known.extend(case.front.variables());
     steps(case, &mut known, found);
     known.extend(LATE.map(String::from));
     expectations(case, &known, found);
@@ -86,7 +89,8 @@ fn captures(pattern: &Pattern) -> impl Iterator<Item = String> {
 fn expectations(case: &Case, known: &BTreeSet<String>, found: &mut Found<'_>) {
     let makes_queue = case.front.words().iter().any(|word| word.split(':').any(|item| item == "queuedir"))
         || !case.id.starts_with("mailfront/")
-        || case.front.env.contains_key("QUEUEDIR");
+        || case.front.env.contains_key("QUEUEDIR")
+        || case.front.queues();
     let mut exits = 0;
     for expectation in script::expectations(case) {
         let line = expectation.line;
@@ -97,7 +101,13 @@ fn expectations(case: &Case, known: &BTreeSet<String>, found: &mut Found<'_>) {
             Fact::Exit(_) if expectation.only_if.is_none() => exits += 1,
             Fact::Exit(_) => exits = exits.max(1),
             Fact::QueuedNone | Fact::Queued { .. } if !makes_queue => {
-                found.at(line, "captured messages are seen with the backend queuedir only");
+                found.at(
+                    line,
+                    "captured messages are seen with the backend queuedir, or a service with `queue`, only",
+                );
+            }
+            Fact::Service { name, .. } if !case.front.services.contains_key(name) => {
+                found.at(line, format!("there is no service `{name}`"));
             }
             _ => {}
         }
@@ -128,6 +138,15 @@ fn variables(expectation: &Expectation) -> Vec<&str> {
             let content = content.iter().flatten().flat_map(|line| line.text.variables());
             path.variables().chain(content).collect()
         }
+        Fact::Mode(path, _) => path.variables().collect(),
+        Fact::Folder(path, names) => {
+            path.variables().chain(names.iter().flat_map(Pattern::variables)).collect()
+        }
+        Fact::Service { told, .. } => match told {
+            Told::Absent => Vec::new(),
+            Told::Value(value) => value.variables().collect(),
+            Told::Content(lines) => lines.iter().flat_map(|line| line.text.variables()).collect(),
+        },
         Fact::Exit(_) | Fact::QueuedNone | Fact::Memory(_) | Fact::Time(_) => Vec::new(),
     }
 }
@@ -140,8 +159,9 @@ fn attack(case: &Case, found: &mut Found<'_>) {
     let answered = written_steps(case).any(|(step, _)| {
         matches!(step.act, Act::Eof | Act::Silence) || reply_code(&step.act).is_some_and(|code| code >= 400)
     });
-    let captured = script::expectations(case)
-        .any(|e| matches!(e.fact, Fact::QueuedNone | Fact::Queued { .. } | Fact::LogLacks(_)));
+    let captured = script::expectations(case).any(|e| {
+        matches!(e.fact, Fact::QueuedNone | Fact::Queued { .. } | Fact::LogLacks(_) | Fact::Service { .. })
+    });
     if !answered && !captured {
         found.key("reach", "an attack shows its answer: a refusal, `eof`, `queued:` or `log lacks:`");
     }

@@ -43,6 +43,11 @@ pub(super) fn check(case: &Case, spec: &Spec, found: &mut Found<'_>) {
     if let Err(entry) = front.setups() {
         found.key("setup", format!("`setup` does not know `{entry}`"));
     }
+    for path in front.maildir.iter().flat_map(BTreeMap::keys) {
+        if !["cur/", "new/", "tmp/"].iter().any(|folder| path.starts_with(folder)) {
+            found.key("maildir", format!("message `{path}` is in none of cur, new and tmp"));
+        }
+    }
     for module in &front.modules {
         if !["plugin-", "backend-", "protocol-"].iter().any(|kind| module.starts_with(kind)) {
             found.key("modules", format!("module `{module}` is neither plugin-, backend- nor protocol-…"));
@@ -54,6 +59,7 @@ pub(super) fn check(case: &Case, spec: &Spec, found: &mut Found<'_>) {
     for name in front.unset.iter().filter(|name| front.env.contains_key(*name)) {
         found.key("unset", format!("`{name}` is set by `env` and taken away by `unset`"));
     }
+    services(case, found);
     values(case, found);
     reach(case, found);
 }
@@ -164,15 +170,42 @@ fn deliveries(case: &Case, found: &mut Found<'_>) {
     }
 }
 
+fn services(case: &Case, found: &mut Found<'_>) {
+    let known = case.front.variables();
+    for (name, service) in &case.front.services {
+        let key = format!("services.{name}");
+        let fits = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if !fits || !name.starts_with(|c: char| c.is_ascii_lowercase()) {
+            found.key(&key, format!("service `{name}`: its name has small letters, digits and `-`"));
+        }
+        if case.front.files.keys().any(|path| path == name) {
+            found.key(&key, format!("service `{name}` has the place of a file"));
+        }
+        // The parser has read it.
+        for line in service.blocks().into_iter().flatten().flatten() {
+            for variable in line.variables() {
+                let standard = VARIABLES.contains(&variable) || variable == "COOKIE";
+                if !standard && !known.iter().any(|known| known == variable) {
+                    found.key(
+                        &key,
+                        format!("service `{name}`: there is no variable `${{{variable}}}` in its script"),
+                    );
+                }
+            }
+        }
+    }
+}
+
 /// Unknown variables in values that get them filled in. File contents may mean their `${…}`.
 fn values(case: &Case, found: &mut Found<'_>) {
     let front = &case.front;
-    let words = front.words();
+    let (words, own) = (front.words(), front.variables());
     let all = front.env.iter().map(|(name, value)| (name.as_str(), "env", value));
     let all = all.chain(words.iter().map(|word| ("run", "run", word)));
     for (name, key, value) in all.chain(front.setup.iter().map(|entry| ("setup", "setup", entry))) {
         for variable in value.split("${").skip(1).filter_map(|rest| Some(rest.split_once('}')?.0)) {
-            if !VARIABLES.contains(&variable) {
+            let counts = key == "setup" && variable == "#";
+            if !VARIABLES.contains(&variable) && !counts && !own.iter().any(|own| own == variable) {
                 let line = line_of_text(&case.source, key, &format!("${{{variable}}}"));
                 found.at(line, format!("{name}: there is no variable `${{{variable}}}` in the head"));
             }

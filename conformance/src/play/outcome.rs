@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::transcript::{model::Exit, text::Variables};
+use crate::{
+    sandbox::service::Calls,
+    transcript::{model::Exit, text::Variables},
+};
 
 /// A piece of the conversation, in the order it happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +49,8 @@ pub struct Outcome {
     pub duration: Duration,
     /// Variables after the play: those of the world, `PID`, captures, `SENT` and `RECEIVED`.
     pub variables: Variables,
+    /// What the services were asked for, by name.
+    pub calls: Calls,
     /// The alternatives seen.
     pub branches: Vec<String>,
 }

@@ -43,7 +43,7 @@ pub fn play(
     let mut player = Player {
         outcome: Outcome { pid: process.pid(), variables, ..Outcome::default() },
         cursor: Cursor::default(),
-        wire: Wire::new(process, delivery, limit),
+        wire: Wire::new(process, world.servers.take(), delivery, limit),
         limit,
         // Alternatives and captures are only known once the answers are in.
         careful: steps.iter().any(|s| s.only_if.is_some()) || steps.iter().any(captures),
@@ -53,7 +53,11 @@ pub fn play(
         watches_memory,
     };
     player.walk()?;
-    player.finish(started)
+    let mut outcome = player.finish(started)?;
+    if world.has_programs() {
+        outcome.calls.extend(world.program_calls()?);
+    }
+    Ok(outcome)
 }
 
 fn captures(step: &Step) -> bool {
@@ -113,7 +117,7 @@ impl Player {
         loop {
             let (output, variables) = (&self.wire.output, &mut self.outcome.variables);
             self.cursor.advance(&self.steps, end, output, self.wire.closed, variables);
-            if self.cursor.step >= end {
+            if self.cursor.step >= end || self.wire.paused {
                 return Ok(());
             }
             match self.wire.pump(Until::Output)? {
@@ -153,6 +157,14 @@ impl Player {
                 self.await_answers(at)?;
                 self.wire.stop_reading();
             }
+            Act::PauseReading => {
+                self.await_answers(at)?;
+                self.wire.paused = true;
+            }
+            Act::ResumeReading => {
+                self.settle()?;
+                self.wire.paused = false;
+            }
             Act::Abort => {
                 self.await_answers(at)?;
                 self.settle()?;
@@ -182,6 +194,10 @@ impl Player {
     }
 
     fn finish(mut self, started: Instant) -> io::Result<Outcome> {
+        if self.wire.paused {
+            self.settle()?;
+            self.wire.paused = false;
+        }
         if self.wire.process.tx.is_some() {
             if self.delivery.awaits_answers() {
                 let end = self.steps.len();
@@ -218,6 +234,9 @@ impl Player {
         if self.wire.process.left_group() {
             outcome.leak = Some("processes of its group are left behind".into());
             self.wire.process.end_group();
+        }
+        if let Some(servers) = self.wire.servers {
+            outcome.calls = servers.finish()?;
         }
         outcome.output = self.wire.output;
         outcome.log = self.wire.log;

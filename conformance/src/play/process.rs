@@ -6,18 +6,26 @@ use std::{
     net::{Ipv4Addr, TcpListener, TcpStream},
     os::{
         fd::{AsFd, OwnedFd},
-        unix::process::{CommandExt as _, ExitStatusExt as _},
+        unix::{
+            fs::symlink,
+            process::{CommandExt as _, ExitStatusExt as _},
+        },
     },
     process::{Child, Command, Stdio},
+    time::{Duration, Instant},
 };
 
 use rustix::{
+    event::{Timespec, poll},
     fs::OFlags,
     pipe::{PipeFlags, pipe_with},
     process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, test_kill_process_group},
 };
 
-use super::Delivery;
+use super::{
+    Delivery,
+    waits::{self, Waits},
+};
 use crate::{
     sandbox::World,
     target::Program,
@@ -42,6 +50,10 @@ pub struct Process {
 
 /// Slots of a packet pipe: one for each packet in flight.
 const PACKET_PIPE_BYTES: usize = 1 << 20;
+
+/// How long a child may take to end with its parent, and how often that is looked at.
+const ENDING_MOST: Duration = Duration::from_millis(300);
+const ENDING_LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 500_000 };
 
 impl Process {
     /// Starts `program` with `arguments` in `world`.
@@ -102,20 +114,14 @@ impl Process {
         end.map_or(0, |fd| rustix::io::ioctl_fionread(fd).unwrap_or(0))
     }
 
-    /// Whether it has read everything and is blocked in a call that waits for input.
+    /// Whether it has read everything and waits for the client.
     pub fn is_silent(&self) -> bool {
-        if self.unread_bytes() > 0 {
-            return false;
-        }
-        let proc = |file: &str| std::fs::read_to_string(format!("/proc/{}/{file}", self.pid()));
-        let sleeping =
-            proc("stat").is_ok_and(|stat| stat.rsplit(") ").next().is_some_and(|s| s.starts_with('S')));
-        sleeping
-            && match proc("syscall") {
-                Ok(call) => waits_for_input(&call),
-                // Not allowed to look: sleeping with nothing to read has to do.
-                Err(_) => true,
-            }
+        self.unread_bytes() == 0 && waits::of(self.pid()) == Waits::ForInput
+    }
+
+    /// Whether it waits for the client to read.
+    pub fn is_stuck(&self) -> bool {
+        waits::of(self.pid()) == Waits::ForOutput
     }
 
     /// Its peak resident memory so far, in bytes.
@@ -153,37 +159,22 @@ impl Process {
         })
     }
 
-    /// Whether processes of its group are still there. Asked after [`Process::reap`].
+    /// Whether processes of its group are still there. Asked after [`Process::reap`]. A child that
+    /// learns of the end just now, and ends too, is not left behind.
     pub fn left_group(&self) -> bool {
-        test_kill_process_group(Pid::from_child(&self.child)).is_ok()
+        let started = Instant::now();
+        while test_kill_process_group(Pid::from_child(&self.child)).is_ok() {
+            if started.elapsed() > ENDING_MOST {
+                return true;
+            }
+            let _ = poll(&mut [], Some(&ENDING_LOOK));
+        }
+        false
     }
 
     /// Kills what is left of its group.
     pub fn end_group(&self) {
         let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
-    }
-}
-
-/// Whether a line of `/proc/PID/syscall` is a call that waits for input: read of descriptor 0, or a
-/// wait for descriptors. Only x86-64 and the generic table of newer machines are known.
-fn waits_for_input(call: &str) -> bool {
-    let mut words = call.split_whitespace();
-    let number = words.next().unwrap_or_default();
-    let first = words.next().unwrap_or_default();
-    if cfg!(target_arch = "x86_64") {
-        match number {
-            // read, readv, recvfrom
-            "0" | "19" | "45" => first == "0x0",
-            // poll, select, epoll_wait, pselect6, ppoll, epoll_pwait
-            "7" | "23" | "232" | "270" | "271" | "281" => true,
-            _ => false,
-        }
-    } else {
-        match number {
-            "63" | "65" | "207" => first == "0x0",
-            "22" | "72" | "73" => true,
-            _ => false,
-        }
     }
 }
 
@@ -195,6 +186,8 @@ fn set_nonblocking(fd: &impl AsFd) -> io::Result<()> {
 /// The command, through a shell where descriptors are closed or limits set.
 fn command(program: &Program, arguments: &[String], world: &World) -> io::Result<Command> {
     let mut script = String::new();
+    let mut path = program.path.clone();
+    let mut environment = world.environment.clone();
     let mut user = None;
     let mut closes = String::new();
     for setup in &world.setups {
@@ -203,19 +196,32 @@ fn command(program: &Program, arguments: &[String], world: &World) -> io::Result
             Setup::LimitFile(bytes) => {
                 script.push_str(&format!("trap '' XFSZ; ulimit -f {}; ", bytes / 512));
             }
+            Setup::Umask(mask) => script.push_str(&format!("umask {mask:03o}; ")),
             Setup::User(name) => user = Some(user_ids(name)?),
-            Setup::Mode(..) | Setup::Link(..) | Setup::Fill(..) | Setup::Cdb(..) | Setup::Cut(..) => {}
+            Setup::CallByLink(link) => {
+                let link = world.folder.join(world.fill(link));
+                symlink(&path, &link)?;
+                path = link;
+            }
+            Setup::CallByPath => {
+                let (folder, name) = (path.parent(), path.file_name());
+                let (Some(folder), Some(name)) = (folder, name) else { continue };
+                let before = environment.get("PATH").cloned().unwrap_or_default();
+                environment.insert("PATH".into(), format!("{}:{before}", folder.display()));
+                path = name.into();
+            }
+            _ => {}
         }
     }
     let mut command;
     if script.is_empty() && closes.is_empty() {
-        command = Command::new(&program.path);
+        command = Command::new(&path);
     } else {
         command = Command::new("/bin/sh");
-        command.arg("-c").arg(format!("{script}exec \"$0\" \"$@\"{closes}")).arg(&program.path);
+        command.arg("-c").arg(format!("{script}exec \"$0\" \"$@\"{closes}")).arg(&path);
     }
     command.args(&program.words).args(arguments);
-    command.env_clear().envs(&world.environment).current_dir(&world.folder).process_group(0);
+    command.env_clear().envs(&environment).current_dir(&world.folder).process_group(0);
     if let Some((uid, gid)) = user {
         command.uid(uid).gid(gid);
     }

@@ -83,6 +83,23 @@ impl Cursor {
                     found.push(Found { step: self.step, seen });
                     self.step += 1;
                 }
+                Act::Reply(pattern) => {
+                    let Some(lines) = next_reply(rest, complete) else { break };
+                    self.at += lines.iter().map(|line| line.len()).sum::<usize>();
+                    let mut seen = Seen::Wrong(lines.concat());
+                    for (i, line) in lines.iter().enumerate() {
+                        let text = unify(line, i + 1 == lines.len());
+                        seen = match text.map(|text| compare(pattern, &text, variables)) {
+                            Some(Seen::Wrong(_)) | None => Seen::Wrong(line.to_vec()),
+                            Some(seen) => seen,
+                        };
+                        if seen != Seen::Right {
+                            break;
+                        }
+                    }
+                    found.push(Found { step: self.step, seen });
+                    self.step += 1;
+                }
                 Act::Unordered(_) => {
                     let group = self.group(steps, |act| matches!(act, Act::Unordered(_)));
                     let Some(lines) = next_lines(rest, group, complete) else { break };
@@ -250,6 +267,19 @@ fn next_netstring(rest: &[u8], complete: bool) -> Option<&[u8]> {
         Next::Whole(_, length) => Some(&rest[..length]),
         Next::Incomplete if !complete => None,
         Next::Incomplete | Next::Wrong => Some(rest),
+    }
+}
+
+/// The lines of a reply, to the first whose code is not followed by `-`.
+fn next_reply(mut rest: &[u8], complete: bool) -> Option<Vec<&[u8]>> {
+    let mut lines = Vec::new();
+    loop {
+        let line = next_line(rest, complete)?;
+        lines.push(line);
+        rest = &rest[line.len()..];
+        if line.get(3) != Some(&b'-') {
+            return Some(lines);
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use rustix::{
 };
 
 use super::{Delivery, Exchange, process::Process};
+use crate::sandbox::service::Servers;
 
 /// How long to wait for an event before looking whether the program is blocked on its input. It only
 /// bounds how often that is looked at; an event ends the wait at once.
@@ -45,6 +46,10 @@ pub struct Wire {
     pub closed: bool,
     /// The program has ended.
     pub ended: bool,
+    /// The client reads nothing for now.
+    pub paused: bool,
+    /// The services that the program talks to.
+    pub servers: Option<Servers>,
     deadline: Instant,
 }
 
@@ -80,7 +85,7 @@ pub enum Stop {
 
 impl Wire {
     /// A wire to a freshly started program; after `limit` every pump gives up.
-    pub fn new(process: Process, delivery: Delivery, limit: Duration) -> Self {
+    pub fn new(process: Process, servers: Option<Servers>, delivery: Delivery, limit: Duration) -> Self {
         Self {
             process,
             delivery,
@@ -91,6 +96,8 @@ impl Wire {
             exchange: Vec::new(),
             closed: false,
             ended: false,
+            paused: false,
+            servers,
             deadline: Instant::now() + limit,
         }
     }
@@ -166,6 +173,9 @@ impl Wire {
             if self.closed && matches!(until, Until::Output | Until::Close) {
                 return Ok(Stop::Closed);
             }
+            if self.paused && self.ended && until == Until::Close {
+                return Ok(Stop::Closed);
+            }
             if self.ended && self.closed && self.process.err.is_none() {
                 return Ok(Stop::Ended);
             }
@@ -188,21 +198,32 @@ impl Wire {
             }
             look = (look * 2).min(LOOK_MOST);
             let may_be_silent = matches!(until, Until::Output | Until::Silence) && self.is_drained();
-            if may_be_silent && self.process.is_silent() && !self.turn(Duration::ZERO)? {
+            if may_be_silent && !self.serves() && self.process.is_silent() && !self.turn(Duration::ZERO)? {
+                return Ok(Stop::Silence);
+            }
+            if self.paused && until == Until::Silence && self.process.is_stuck() {
                 return Ok(Stop::Silence);
             }
         }
     }
 
+    /// Whether a service is about to do something by itself.
+    fn serves(&self) -> bool {
+        self.servers.as_ref().is_some_and(Servers::is_busy)
+    }
+
     /// Waits for events and handles them; `false` if there was none.
     fn turn(&mut self, wait: Duration) -> io::Result<bool> {
+        let wake = self.servers.as_ref().and_then(Servers::wake);
+        let wait = wake.map_or(wait, |wake| wait.min(wake.saturating_duration_since(Instant::now())));
         let wait = Timespec::try_from(wait).map_err(io::Error::other)?;
         let (mut readable, mut logged, mut writable, mut ended) = (false, false, false, false);
+        let mut asked = wake.is_some();
         {
             let process = &self.process;
             let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(4);
             let mut roles: Vec<&mut bool> = Vec::with_capacity(4);
-            if let Some(rx) = process.rx.as_ref().filter(|_| !self.closed) {
+            if let Some(rx) = process.rx.as_ref().filter(|_| !self.closed && !self.paused) {
                 fds.push(PollFd::new(rx, PollFlags::IN));
                 roles.push(&mut readable);
             }
@@ -218,6 +239,10 @@ impl Wire {
                 fds.push(PollFd::new(&process.pidfd, PollFlags::IN));
                 roles.push(&mut ended);
             }
+            let own = fds.len();
+            if let Some(servers) = &self.servers {
+                servers.watch(&mut fds);
+            }
             match poll(&mut fds, Some(&wait)) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
@@ -225,6 +250,10 @@ impl Wire {
             for (fd, role) in fds.iter().zip(roles) {
                 *role = !fd.revents().is_empty();
             }
+            asked |= fds[own..].iter().any(|fd| !fd.revents().is_empty());
+        }
+        if asked && let Some(servers) = &mut self.servers {
+            servers.serve()?;
         }
         if readable {
             self.read_output()?;
@@ -240,7 +269,7 @@ impl Wire {
             // Our copy of the server's end must not keep its output open.
             self.process.unread = None;
         }
-        Ok(readable || logged || writable || ended)
+        Ok(readable || logged || writable || ended || asked)
     }
 
     fn read_output(&mut self) -> io::Result<()> {

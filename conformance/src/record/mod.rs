@@ -18,7 +18,10 @@ use crate::{
     sandbox::{Workshop, World},
     target::{Program, Target},
     transcript::{
-        Act, Case, Expectation, Fact, Item, Step, model::Content, parse, printer, script, text::Text,
+        Act, Case, Expectation, Fact, Item, Step,
+        model::{Content, Told},
+        parse, printer, script,
+        text::{Pattern, Text},
     },
 };
 use notation::Notation;
@@ -108,7 +111,7 @@ fn conditions(case: &Case) -> io::Result<()> {
             return by_hand(step.line, "a step that depends on an alternative");
         }
         if let Act::Send(text) | Act::SendRaw(text) = &step.act
-            && let Some(name) = text.variables().find(|name| !notation::NAMES.contains(name))
+            && let Some(name) = text.variables().find(|name| !notation::knows(&case.front, name))
         {
             return by_hand(step.line, &format!("`${{{name}}}` is taken from an answer"));
         }
@@ -257,6 +260,7 @@ fn aspect(fact: &Fact) -> Option<Aspect> {
         Fact::Exit(_) => Some(Aspect::Exit),
         Fact::Log(_) | Fact::Stderr(_) => Some(Aspect::Log),
         Fact::QueuedNone | Fact::Queued { .. } => Some(Aspect::Queued),
+        Fact::Service { .. } => Some(Aspect::Service),
         _ => None,
     }
 }
@@ -276,8 +280,18 @@ fn facts(world: &World, outcome: &Outcome, notation: &Notation, body: &mut Vec<I
         new.extend(notation.log(&outcome.log));
     }
     let of_queue = |fact: &Fact| matches!(fact, Fact::QueuedNone | Fact::Queued { .. });
-    if let Some(queue) = world.queue.as_ref().filter(|_| !told(body, of_queue)) {
-        let captured = queue::read(queue)?;
+    let of_service = |fact: &Fact| matches!(fact, Fact::Service { .. });
+    if !told(body, of_service) {
+        let counted = |(name, calls): (&String, &Vec<_>)| Fact::Service {
+            name: name.clone(),
+            call: None,
+            what: "calls".into(),
+            told: Told::Value(Pattern::plain(calls.len().to_string())),
+        };
+        new.extend(outcome.calls.iter().map(counted));
+    }
+    if queue::is_seen(world) && !told(body, of_queue) {
+        let captured = queue::captured(world, outcome)?;
         if captured.is_empty() {
             new.push(Fact::QueuedNone);
         }

@@ -13,8 +13,13 @@ use crate::{
 };
 
 /// Variables that are put in place of their values. The longest value is tried first.
-pub const NAMES: [&str; 11] =
+const NAMES: [&str; 11] =
     ["MODULES", "PROBE", "Q", "TMP", "CASE", "LOCALHOST", "REMOTEHOST", "LOCALIP", "REMOTEIP", "PID", "#"];
+
+/// Whether `name` is a variable that has its value before the session.
+pub fn knows(front: &Front, name: &str) -> bool {
+    NAMES.contains(&name) || front.variables().iter().any(|own| own == name)
+}
 
 /// What stands for a name or an address that nobody gave; no variable is put in its place.
 const UNKNOWN: &[u8] = b"unknown";
@@ -24,7 +29,7 @@ pub struct Notation {
     /// All variables after the session.
     pub variables: Variables,
     /// Value and name, the longest value first.
-    values: Vec<(Vec<u8>, &'static str)>,
+    values: Vec<(Vec<u8>, String)>,
     pid: String,
     counts: Vec<u8>,
     /// Texts come from a script, so that they are no human wording.
@@ -36,8 +41,11 @@ pub struct Notation {
 impl Notation {
     /// The notation for a session of a case with this head.
     pub fn new(outcome: &Outcome, front: &Front) -> Self {
-        let value = |name: &'static str| Some((outcome.variables.get(name)?.clone(), name));
-        let mut values: Vec<_> = NAMES.into_iter().filter(|name| *name != "PID").filter_map(value).collect();
+        let value = |name: String| Some((outcome.variables.get(&name)?.clone(), name));
+        // Numbers of a process or a user may stand anywhere.
+        let standard = NAMES.into_iter().filter(|name| *name != "PID").map(String::from);
+        let own = front.variables().into_iter().filter(|name| name != "UID" && name != "GID");
+        let mut values: Vec<_> = standard.chain(own).filter_map(value).collect();
         values.retain(|(value, _)| value.len() > 1 && value != UNKNOWN);
         values.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));
         let counts = format!("bytes in: {} bytes out: {}", outcome.sent.len(), outcome.output.len());
@@ -161,7 +169,7 @@ impl Notation {
                 ("PID", self.pid.len() - 2)
             } else if let Some((value, name)) = self.values.iter().find(|(value, _)| rest.starts_with(value))
             {
-                (*name, value.len())
+                (name.as_str(), value.len())
             } else if let Some(turn) = turn.as_ref().filter(|turn| {
                 rest.starts_with(turn) && !in_number(at + turn.len()) && !(at > 0 && in_number(at - 1))
             }) {

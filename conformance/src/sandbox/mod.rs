@@ -1,6 +1,7 @@
-//! The world of one play: a folder, an environment, files and modules put in place.
+//! The world of one play: a folder, an environment, files, modules and services put in place.
 
 pub mod cdb;
+pub mod service;
 mod world;
 
 use std::{
@@ -8,7 +9,7 @@ use std::{
     os::unix::fs::symlink,
     path::{Path, PathBuf},
     sync::{
-        Mutex,
+        Mutex, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -24,6 +25,7 @@ pub struct Workshop {
     plays: tempfile::TempDir,
     next: AtomicUsize,
     pool: Mutex<Vec<String>>,
+    program: OnceLock<PathBuf>,
 }
 
 impl Workshop {
@@ -38,7 +40,7 @@ impl Workshop {
             fs::create_dir(root.path().join(folder))?;
         }
         let plays = folder_for_plays()?;
-        Ok(Self { root, plays, next: AtomicUsize::new(0), pool: Mutex::default() })
+        Ok(Self { root, plays, next: AtomicUsize::new(0), pool: Mutex::default(), program: OnceLock::new() })
     }
 
     /// Links `names` to the program `exe`, which acts by the name it is started under; gives the
@@ -47,11 +49,23 @@ impl Workshop {
     /// # Errors
     /// A link cannot be made.
     pub fn link_programs(&self, exe: &Path, names: &[&str]) -> std::io::Result<PathBuf> {
+        self.use_program(exe);
         let bin = self.root.path().join("bin");
         for name in names {
             symlink(exe, bin.join(name))?;
         }
         Ok(bin)
+    }
+
+    /// Names the suite's program, which the programs of services are links to, if it is not this one.
+    pub fn use_program(&self, exe: &Path) {
+        // The first that is named stays.
+        let _ = self.program.set(exe.to_path_buf());
+    }
+
+    /// The suite's program.
+    fn program(&self) -> std::io::Result<PathBuf> {
+        self.program.get().map_or_else(std::env::current_exe, |program| Ok(program.clone()))
     }
 
     /// The folder for the next play; not made yet.

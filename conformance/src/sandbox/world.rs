@@ -1,6 +1,7 @@
 //! One play's folder and environment.
 
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
     fs,
     io::{self, Write as _},
@@ -8,11 +9,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Workshop, cdb};
+use super::{
+    Workshop, cdb,
+    service::{Call, Calls, Servers, stub},
+};
 use crate::{
     target::Target,
     transcript::{
         front::{Front, Setup},
+        service::{Kind, variable},
         text::Variables,
     },
 };
@@ -42,6 +47,10 @@ pub struct World {
     pub temporary: PathBuf,
     /// The folder of the target's own modules, if they lie beside the probe's.
     pub own_modules: Option<PathBuf>,
+    /// The servers of the case, until the play takes them.
+    pub servers: RefCell<Option<Servers>>,
+    /// The programs of the case: name, folder of its calls, whether it takes messages.
+    programs: Vec<(String, PathBuf, bool)>,
 }
 
 impl World {
@@ -63,6 +72,8 @@ impl World {
             folder: folder.clone(),
             temporary: temporary.clone(),
             own_modules: None,
+            servers: RefCell::new(None),
+            programs: Vec::new(),
         };
         fs::create_dir(&folder)?;
         fs::create_dir(&temporary)?;
@@ -81,6 +92,12 @@ impl World {
             }
             world.environment.insert("QUEUEDIR".into(), text(&queue));
             world.queue = Some(queue);
+        }
+        if !front.services.is_empty() {
+            world.place_services(workshop, front)?;
+        }
+        if let Some(messages) = &front.maildir {
+            world.place_maildir(messages)?;
         }
         world.place_files(front)?;
         world.place_modules(workshop, target, front)?;
@@ -130,6 +147,65 @@ impl World {
         Ok(())
     }
 
+    fn place_maildir(&mut self, messages: &BTreeMap<String, String>) -> io::Result<()> {
+        let maildir = self.folder.join("Maildir");
+        for sub in ["", "tmp", "new", "cur"] {
+            fs::create_dir(maildir.join(sub))?;
+        }
+        for (path, content) in messages {
+            fs::write(maildir.join(path), content)?;
+        }
+        self.variables.insert("MAILDIR".into(), maildir.to_string_lossy().into_owned().into());
+        Ok(())
+    }
+
+    fn place_services(&mut self, workshop: &Workshop, front: &Front) -> io::Result<()> {
+        let ids =
+            [("UID", rustix::process::geteuid().as_raw()), ("GID", rustix::process::getegid().as_raw())];
+        for (name, id) in ids {
+            self.variables.insert(name.into(), id.to_string().into());
+        }
+        let servers = Servers::open(front, &self.folder, &mut self.variables)?;
+        let programs: Vec<_> = front.services.iter().filter(|(_, s)| s.kind == Kind::Command).collect();
+        for (name, _) in &programs {
+            let place = self.folder.join(name).to_string_lossy().into_owned();
+            self.variables.insert(variable(name), place.into());
+        }
+        // Scripts may name each other's places.
+        *self.servers.get_mut() = servers.map(|mut servers| {
+            servers.know(&self.variables);
+            servers
+        });
+        let folder = self.folder.with_file_name("services");
+        if !programs.is_empty() {
+            fs::create_dir(&folder)?;
+        }
+        for (name, service) in programs {
+            let program = workshop.program()?;
+            let calls = stub::place(name, service, &self.variables, &program, &folder, &self.folder)?;
+            self.programs.push((name.clone(), calls, service.queues()));
+        }
+        Ok(())
+    }
+
+    /// Whether it has programs for the target to start.
+    pub fn has_programs(&self) -> bool {
+        !self.programs.is_empty()
+    }
+
+    /// The calls of its programs so far.
+    ///
+    /// # Errors
+    /// What a program wrote down cannot be read.
+    pub fn program_calls(&self) -> io::Result<Calls> {
+        self.programs.iter().map(|(name, folder, _)| Ok((name.clone(), Call::read_all(folder)?))).collect()
+    }
+
+    /// The programs that take messages as qmail-queue does.
+    pub fn queue_programs(&self) -> impl Iterator<Item = &str> {
+        self.programs.iter().filter(|(_, _, queues)| *queues).map(|(name, _, _)| name.as_str())
+    }
+
     fn place_modules(&mut self, workshop: &Workshop, target: &Target, front: &Front) -> io::Result<()> {
         if front.modules.is_empty() {
             return Ok(());
@@ -168,7 +244,7 @@ impl World {
                 }
                 Setup::Link(path, to) => symlink(self.fill(to), self.folder.join(self.fill(path)))?,
                 Setup::Fill(path, bytes) => {
-                    let mut file = fs::File::create(self.folder.join(path))?;
+                    let mut file = fs::File::create(self.folder.join(self.fill(path)))?;
                     io::copy(&mut io::Read::take(io::repeat(b'x'), *bytes as u64), &mut file)?;
                     file.flush()?;
                 }
@@ -185,7 +261,27 @@ impl World {
                         make_open(folder)?;
                     }
                 }
-                Setup::Close(_) | Setup::LimitFile(_) => {}
+                Setup::Mtime(path, seconds) => {
+                    let time = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(*seconds);
+                    fs::File::open(self.folder.join(self.fill(path)))?.set_modified(time)?;
+                }
+                Setup::Fifo(path) => {
+                    let place = self.folder.join(self.fill(path));
+                    let mode = rustix::fs::Mode::from_raw_mode(0o644);
+                    rustix::fs::mknodat(rustix::fs::CWD, place, rustix::fs::FileType::Fifo, mode, 0)?;
+                }
+                Setup::Copy(from, to) => {
+                    let place = |path: &str| self.folder.join(self.fill(path));
+                    fs::copy(place(from), place(to))?;
+                }
+                Setup::Socket(path) => {
+                    std::os::unix::net::UnixListener::bind(self.folder.join(self.fill(path)))?;
+                }
+                Setup::Close(_)
+                | Setup::LimitFile(_)
+                | Setup::Umask(_)
+                | Setup::CallByLink(_)
+                | Setup::CallByPath => {}
             }
         }
         Ok(())

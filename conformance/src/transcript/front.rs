@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::model::Level;
+use super::{
+    model::Level,
+    service::{Kind, Service},
+};
 
 /// What a case is about and what is put in place for it. Keys are described in the guide.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize)]
@@ -57,6 +60,12 @@ pub struct Front {
     /// Files put in place; a path ending in `/` is a folder.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub files: BTreeMap<String, String>,
+    /// Messages of `${MAILDIR}`: path below it → content.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub maildir: Option<BTreeMap<String, String>>,
+    /// Programs that the target talks to, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub services: BTreeMap<String, Service>,
 }
 
 /// Whether a conforming relay can carry the bytes of an attack.
@@ -104,6 +113,20 @@ pub enum Setup {
     LimitFile(u64),
     /// `user nobody`: needs root
     User(String),
+    /// `umask 077`
+    Umask(u32),
+    /// `mtime PATH SECONDS`: the time of its last change, since 1970
+    Mtime(String, u64),
+    /// `fifo PATH`
+    Fifo(String),
+    /// `copy FROM TO`
+    Copy(String, String),
+    /// `socket PATH`: a socket that nobody listens at
+    Socket(String),
+    /// `call link PATH`: the program is started by a link to it
+    CallByLink(String),
+    /// `call path`: the program is looked for in `$PATH`
+    CallByPath,
 }
 
 impl Front {
@@ -140,14 +163,50 @@ impl Front {
         }
     }
 
+    /// The variables that its services and its maildir add.
+    pub fn variables(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        for (name, service) in &self.services {
+            let name = super::service::variable(name);
+            if matches!(service.kind, Kind::Tcp | Kind::Udp) {
+                names.extend([format!("{name}_PORT"), format!("{name}_ADDRESS")]);
+            }
+            names.push(name);
+        }
+        if !names.is_empty() {
+            names.extend(["UID".into(), "GID".into()]);
+        }
+        names.extend(self.maildir.is_some().then(|| "MAILDIR".into()));
+        names
+    }
+
+    /// Whether messages that a program takes are captured as if it were qmail-queue.
+    pub fn queues(&self) -> bool {
+        self.services.values().any(Service::queues)
+    }
+
     /// The entries of `setup`.
     ///
     /// # Errors
     /// The entry that is not understood.
     pub fn setups(&self) -> Result<Vec<Setup>, String> {
-        self.setup.iter().map(|entry| setup(entry).ok_or_else(|| entry.clone())).collect()
+        let mut setups = Vec::new();
+        for entry in &self.setup {
+            let repeated = entry.strip_prefix("repeat ").and_then(|rest| rest.split_once(' '));
+            let (count, entry) = repeated.unwrap_or(("1", entry));
+            let count: usize =
+                count.parse().ok().filter(|n| *n <= SETUPS_MAX).ok_or_else(|| entry.to_string())?;
+            for turn in 1..=count {
+                let turned = entry.replace("${#}", &turn.to_string());
+                setups.push(setup(&turned).ok_or(turned)?);
+            }
+        }
+        Ok(setups)
     }
 }
+
+/// Most turns of a `repeat`.
+const SETUPS_MAX: usize = 100_000;
 
 fn setup(entry: &str) -> Option<Setup> {
     let words: Vec<&str> = entry.split(' ').collect();
@@ -162,6 +221,13 @@ fn setup(entry: &str) -> Option<Setup> {
         ["close", descriptor] => Setup::Close(descriptor.parse().ok().filter(|n| *n < 3)?),
         ["limit", "file", bytes] => Setup::LimitFile(bytes.parse().ok()?),
         ["user", name] => Setup::User(name.into()),
+        ["umask", mask] => Setup::Umask(u32::from_str_radix(mask, 8).ok().filter(|mask| *mask <= 0o777)?),
+        ["mtime", path, time] => Setup::Mtime(path.into(), time.parse().ok()?),
+        ["fifo", path] => Setup::Fifo(path.into()),
+        ["copy", from, to] => Setup::Copy(from.into(), to.into()),
+        ["socket", path] => Setup::Socket(path.into()),
+        ["call", "link", path] => Setup::CallByLink(path.into()),
+        ["call", "path"] => Setup::CallByPath,
         _ => return None,
     })
 }

@@ -1,8 +1,8 @@
 //! One case: what is set up, said, expected and left behind.
 //!
 //! [`model`] is the case as data, [`text`] its byte texts and patterns, [`netstring`] the netstrings in
-//! them, [`front`] the TOML head,
-//! [`parser`] (with `scanner` for the texts) and [`printer`] the file format of `docs/guide/transcripts.md`, [`script`] the steps
+//! them, [`front`] the TOML head, [`service`] what a program that the target talks to does, [`parser`]
+//! (with `scanner` for the texts) and [`printer`] the file format of `docs/guide/transcripts.md`, [`script`] the steps
 //! in playing order.
 
 pub mod front;
@@ -14,6 +14,7 @@ pub mod printer;
 mod roundtrip;
 mod scanner;
 pub mod script;
+pub mod service;
 pub mod text;
 
 pub use front::Front;

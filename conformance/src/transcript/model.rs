@@ -89,6 +89,8 @@ pub enum Act {
     Line(Pattern),
     /// The server sends bytes.
     Raw(Pattern),
+    /// A reply of one or more lines that all begin with the same code and look alike.
+    Reply(Pattern),
     /// One line of a group in any order.
     Unordered(Pattern),
     /// The server sends one netstring whose content matches.
@@ -107,6 +109,10 @@ pub enum Act {
     StopReading,
     /// The client closes both sides.
     Abort,
+    /// The client reads nothing from here on.
+    PauseReading,
+    /// The client reads again.
+    ResumeReading,
     /// The server's process gets a signal, by name.
     Signal(String),
 }
@@ -128,6 +134,7 @@ impl Act {
         match self {
             Self::Line(p)
             | Self::Raw(p)
+            | Self::Reply(p)
             | Self::Unordered(p)
             | Self::Netstring(p)
             | Self::Alternative(_, Choice::Line(p) | Choice::Netstring(p)) => Some(p),
@@ -140,6 +147,7 @@ impl Act {
         match self {
             Self::Line(p)
             | Self::Raw(p)
+            | Self::Reply(p)
             | Self::Unordered(p)
             | Self::Netstring(p)
             | Self::Alternative(_, Choice::Line(p) | Choice::Netstring(p)) => Some(p),
@@ -189,10 +197,36 @@ pub enum Fact {
     FileAbsent(Text),
     /// Exactly one file matches this path or glob.
     File(Text, Option<Vec<Content>>),
+    /// The one file or folder that matches has this mode.
+    Mode(Text, u32),
+    /// The folder has entries of these names and no others.
+    Folder(Text, Vec<Pattern>),
+    /// What a service was asked for.
+    Service {
+        /// Its name.
+        name: String,
+        /// The call, from 1; any if it is left out.
+        call: Option<usize>,
+        /// `calls`, `got`, `arg 1`, `env NAME` …
+        what: String,
+        /// What is to be there.
+        told: Told,
+    },
     /// Peak resident memory in bytes at most.
     Memory(u64),
     /// Duration in seconds at most.
     Time(u64),
+}
+
+/// What a service is to have learnt.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Told {
+    /// Nothing: it is not there.
+    Absent,
+    /// This.
+    Value(Pattern),
+    /// This, line by line.
+    Content(Vec<Content>),
 }
 
 /// How a process ended.

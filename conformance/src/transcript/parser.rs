@@ -2,7 +2,7 @@
 
 use super::{
     front::Front,
-    model::{Act, Case, Choice, Content, Exit, Expectation, Fact, Item, Step},
+    model::{Act, Case, Choice, Content, Exit, Expectation, Fact, Item, Step, Told},
     scanner::{pattern, plain_text},
     text::{Pattern, Text},
 };
@@ -59,9 +59,81 @@ pub fn parse(id: &str, source: &str) -> Result<Case> {
         let column = before.len() - before.rfind('\n').map_or(0, |at| at + 1) + 1;
         ParseError { line: before.matches('\n').count() + 2, column, what: e.message().to_string() }
     })?;
+    for (name, service) in &front.services {
+        service.blocks().map_err(|e| ParseError {
+            // A script stands in the head as it is, or nearly so.
+            line: source.lines().position(|line| line.trim() == e.text.trim()).map_or(1, |at| at + 1),
+            what: format!("service {name}: {}", e.what),
+            column: e.column,
+        })?;
+    }
     let mut lines = lines.peekable();
     let body = items(&mut lines, None)?;
     Ok(Case { id: id.into(), file: String::new(), source: source.into(), front, body })
+}
+
+/// A text that stands by itself.
+///
+/// # Errors
+/// The column and what is not understood there.
+pub fn text_alone(source: &str) -> Result<Text> {
+    plain_text(Line { number: 1, text: source }, 0, source)
+}
+
+/// A pattern that stands by itself.
+///
+/// # Errors
+/// The column and what is not understood there.
+pub fn pattern_alone(source: &str) -> Result<Pattern> {
+    pattern(Line { number: 1, text: source }, 0)
+}
+
+/// The words of `source`; a blank inside of `${…}` belongs to its word.
+pub fn words(source: &str) -> Vec<&str> {
+    let (mut words, mut start, mut at) = (Vec::new(), 0, 0);
+    while at < source.len() {
+        let end = atom(source, at);
+        if &source[at..end] == " " {
+            words.extend((at > start).then(|| &source[start..at]));
+            start = end;
+        }
+        at = end;
+    }
+    words.extend((at > start).then(|| &source[start..at]));
+    words
+}
+
+/// The end of what begins at `at` and is not to be divided: `${…}`, an escape, or a character.
+pub(super) fn atom(source: &str, at: usize) -> usize {
+    let rest = &source[at..];
+    let character = |at: usize| at + source[at..].chars().next().map_or(0, char::len_utf8);
+    if let Some(inside) = rest.strip_prefix("${") {
+        let slash = inside.find(['/', '}']).is_some_and(|mark| inside[mark..].starts_with('/'));
+        let length = match inside.chars().next() {
+            Some('"') => closing_quote(&inside.as_bytes()[1..]).map(|end| end + 2),
+            Some('[' | ']') => inside.find('}').map(|end| end + 1),
+            _ if slash => inside.find("/}").map(|end| end + 2),
+            _ => inside.find('}').map(|end| end + 1),
+        };
+        length.map_or(source.len(), |length| at + 2 + length)
+    } else if rest.starts_with('\\') {
+        character(at + 1)
+    } else {
+        character(at)
+    }
+}
+
+/// Where the `}` of a repetition stands, given what follows its first quote.
+fn closing_quote(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'\\' => at += 2,
+            b'"' => return bytes[at..].iter().position(|b| *b == b'}').map(|end| at + end),
+            _ => at += 1,
+        }
+    }
+    None
 }
 
 /// A line of the file.
@@ -120,14 +192,19 @@ fn content(line: Line<'_>, owner: Option<&mut Item>) -> Result<()> {
         text if text.starts_with("|= ") => (3, false),
         _ => return Err(line.error(0, "content is `| text` or `|= bytes`")),
     };
-    let Some(Item::Expect(Expectation {
-        fact: Fact::Queued { content: slot, .. } | Fact::File(_, slot),
-        ..
-    })) = owner
-    else {
-        return Err(line.error(0, "content belongs below `queued:` or `file PATH:`"));
-    };
-    slot.get_or_insert_default().push(Content { text: pattern(line, at)?, newline });
+    let new = Content { text: pattern(line, at)?, newline };
+    match owner {
+        Some(Item::Expect(Expectation {
+            fact: Fact::Queued { content: slot, .. } | Fact::File(_, slot),
+            ..
+        })) => slot.get_or_insert_default().push(new),
+        Some(Item::Expect(Expectation { fact: Fact::Service { told, .. }, .. })) => match told {
+            Told::Content(lines) => lines.push(new),
+            Told::Value(value) if *value == Pattern::plain("") => *told = Told::Content(vec![new]),
+            _ => return Err(line.error(0, "content stands below a `service …:` without a value")),
+        },
+        _ => return Err(line.error(0, "content belongs below `queued:`, `file PATH:` or `service NAME …:`")),
+    }
     Ok(())
 }
 
@@ -159,6 +236,8 @@ fn act(line: Line<'_>, at: usize) -> Result<Option<Act>> {
         "half-close" => Act::HalfClose,
         "stop-reading" => Act::StopReading,
         "abort" => Act::Abort,
+        "pause-reading" => Act::PauseReading,
+        "resume-reading" => Act::ResumeReading,
         _ if rest.starts_with("signal ") => Act::Signal(rest["signal ".len()..].into()),
         "C:" => Act::Send(Text::default()),
         "S:" => Act::Line(Pattern::plain("")),
@@ -167,6 +246,7 @@ fn act(line: Line<'_>, at: usize) -> Result<Option<Act>> {
         _ if rest.starts_with("C| ") => Act::SendRaw(text(line, at + 3)?),
         _ if rest.starts_with("S: ") => Act::Line(pattern(line, at + 3)?),
         _ if rest.starts_with("S| ") => Act::Raw(pattern(line, at + 3)?),
+        _ if rest.starts_with("S+: ") => Act::Reply(pattern(line, at + 4)?),
         _ if rest.starts_with("S*: ") => Act::Unordered(pattern(line, at + 4)?),
         _ if rest.starts_with("N: ") => Act::Netstring(pattern(line, at + 3)?),
         _ if rest.starts_with("S(") || rest.starts_with("N(") => {
@@ -222,6 +302,20 @@ fn fact(line: Line<'_>, at: usize) -> Result<Fact> {
             Fact::Memory(quantity(value, " MB").ok_or_else(|| line.error(start, "`memory: N MB`"))? << 20)
         }
         "time" => Fact::Time(quantity(value, " s").ok_or_else(|| line.error(start, "`time: N s`"))?),
+        _ if key.starts_with("service ") => service(line, key, start, value)
+            .ok_or_else(|| line.error(at, "`service NAME [call N] WHAT: …`"))??,
+        _ if key.starts_with("mode ") => {
+            let mode = u32::from_str_radix(value, 8).ok().filter(|mode| *mode <= 0o7777);
+            let mode = mode.ok_or_else(|| line.error(start, "`mode PATH: 0600`"))?;
+            Fact::Mode(plain_text(line, at + "mode ".len(), &key["mode ".len()..])?, mode)
+        }
+        _ if key.starts_with("dir ") => {
+            let path = plain_text(line, at + "dir ".len(), &key["dir ".len()..])?;
+            let names = words(value).into_iter().map(|word| {
+                pattern_alone(word).map_err(|e| line.error(start, format!("`{word}`: {}", e.what)))
+            });
+            Fact::Folder(path, names.collect::<Result<_>>()?)
+        }
         _ => {
             let path = key.strip_prefix("file ").ok_or_else(unknown)?;
             let path = plain_text(line, at + "file ".len(), path)?;
@@ -232,6 +326,26 @@ fn fact(line: Line<'_>, at: usize) -> Result<Fact> {
             }
         }
     })
+}
+
+/// `service NAME [call N] WHAT`; nothing if it is not of this form.
+fn service(line: Line<'_>, key: &str, start: usize, value: &str) -> Option<Result<Fact>> {
+    let (name, rest) = key.strip_prefix("service ")?.split_once(' ')?;
+    let (call, what) = match rest.strip_prefix("call ") {
+        Some(numbered) => {
+            let (number, what) = numbered.split_once(' ')?;
+            (Some(number.parse().ok().filter(|number| *number > 0)?), what)
+        }
+        None => (None, rest),
+    };
+    if what.is_empty() || what != what.trim() {
+        return None;
+    }
+    let told = match value {
+        "absent" => Ok(Told::Absent),
+        _ => pattern(line, start).map(Told::Value),
+    };
+    Some(told.map(|told| Fact::Service { name: name.into(), call, what: what.into(), told }))
 }
 
 fn quantity(value: &str, unit: &str) -> Option<u64> {

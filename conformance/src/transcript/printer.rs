@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use super::{
     front::Front,
-    model::{Act, Case, Choice, Content, Expectation, Fact, Item, Step},
+    model::{Act, Case, Choice, Content, Expectation, Fact, Item, Step, Told},
     netstring::{End, Length, Netstring},
+    parser,
     text::{Part, Pattern, Piece, Tail, Text, escape_inside, escape_last_blank},
 };
 
@@ -94,6 +95,7 @@ fn step(step: &Step, out: &mut String) {
         Act::SendRaw(t) => format!("C| {}", text(t)),
         Act::Line(p) => format!("S: {}", pattern(p)),
         Act::Raw(p) => format!("S| {}", pattern(p)),
+        Act::Reply(p) => format!("S+: {}", pattern(p)),
         Act::Unordered(p) => format!("S*: {}", pattern(p)),
         Act::Netstring(p) => format!("N: {}", pattern(p)),
         Act::Alternative(name, Choice::Line(p)) => format!("S({name}): {}", pattern(p)),
@@ -105,6 +107,8 @@ fn step(step: &Step, out: &mut String) {
         Act::HalfClose => "half-close".into(),
         Act::StopReading => "stop-reading".into(),
         Act::Abort => "abort".into(),
+        Act::PauseReading => "pause-reading".into(),
+        Act::ResumeReading => "resume-reading".into(),
         Act::Signal(name) => format!("signal {name}"),
     };
     out.push_str(match line.as_str() {
@@ -135,6 +139,26 @@ fn expectation(expectation: &Expectation, out: &mut String) {
         Fact::File(path, content) => {
             let _ = write!(out, "file {}:", text_without(path, ':'));
             self::content(content.as_deref(), out);
+        }
+        Fact::Mode(path, mode) => _ = write!(out, "mode {}: {mode:04o}", text_without(path, ':')),
+        Fact::Folder(path, names) => {
+            let _ = write!(out, "dir {}:", text_without(path, ':'));
+            for name in names {
+                let _ = write!(out, " {}", word(name));
+            }
+        }
+        Fact::Service { name, call, what, told } => {
+            let call = call.map(|call| format!("call {call} ")).unwrap_or_default();
+            let _ = write!(out, "service {name} {call}{what}:");
+            match told {
+                Told::Absent => out.push_str(" absent"),
+                Told::Content(lines) => content(Some(lines), out),
+                Told::Value(value) => match pattern(value).as_str() {
+                    "" => {}
+                    "absent" => out.push_str(" \\x61bsent"),
+                    value => _ = write!(out, " {value}"),
+                },
+            }
         }
         Fact::Memory(bytes) => _ = write!(out, "memory: {} MB", bytes >> 20),
         Fact::Time(seconds) => _ = write!(out, "time: {seconds} s"),
@@ -204,6 +228,18 @@ fn piece_of_pattern(piece: &Piece) -> String {
         Piece::Bytes(bytes) => escape_inside(bytes).replace('~', "\\~"),
         other => self::piece(other),
     }
+}
+
+/// A pattern that is one of several on a line: no blank in it ends it.
+fn word(name: &Pattern) -> String {
+    let printed = pattern(name);
+    let (mut out, mut at) = (String::new(), 0);
+    while at < printed.len() {
+        let end = parser::atom(&printed, at);
+        out.push_str(if &printed[at..end] == " " { "\\x20" } else { &printed[at..end] });
+        at = end;
+    }
+    out
 }
 
 /// A pattern in the file's notation.

@@ -4,9 +4,10 @@ use proptest::{collection::vec, option, prelude::*};
 
 use super::{
     front::{Front, Reach},
-    model::{Act, Case, Choice, Content, Exit, Expectation, Fact, Item, Level, Step},
+    model::{Act, Case, Choice, Content, Exit, Expectation, Fact, Item, Level, Step, Told},
     netstring::{End, Length, Netstring},
     parse, print,
+    service::{Kind, Service},
     text::{Part, Pattern, Piece, Tail, Text},
 };
 
@@ -84,6 +85,7 @@ fn act() -> impl Strategy<Value = Act> {
         text().prop_map(Act::SendRaw),
         pattern().prop_map(Act::Line),
         pattern().prop_map(Act::Raw),
+        pattern().prop_map(Act::Reply),
         pattern().prop_map(Act::Unordered),
         pattern().prop_map(Act::Netstring),
         ("[a-z-]{1,6}", choice()).prop_map(|(name, choice)| Act::Alternative(name, choice)),
@@ -94,6 +96,8 @@ fn act() -> impl Strategy<Value = Act> {
             Act::HalfClose,
             Act::StopReading,
             Act::Abort,
+            Act::PauseReading,
+            Act::ResumeReading,
             Act::Signal("TERM".into()),
         ]),
     ]
@@ -104,8 +108,20 @@ fn choice() -> impl Strategy<Value = Choice> {
 }
 
 fn content() -> impl Strategy<Value = Option<Vec<Content>>> {
-    let line = (pattern(), any::<bool>()).prop_map(|(text, newline)| Content { text, newline });
-    option::of(vec(line, 1..4))
+    option::of(vec(content_line(), 1..4))
+}
+
+fn content_line() -> impl Strategy<Value = Content> {
+    (pattern(), any::<bool>()).prop_map(|(text, newline)| Content { text, newline })
+}
+
+fn told() -> impl Strategy<Value = Told> {
+    prop_oneof![
+        Just(Told::Absent),
+        Just(Told::Value(Pattern::plain("absent"))),
+        pattern().prop_map(Told::Value),
+        vec(content_line(), 1..3).prop_map(Told::Content),
+    ]
 }
 
 fn fact() -> impl Strategy<Value = Fact> {
@@ -124,6 +140,11 @@ fn fact() -> impl Strategy<Value = Fact> {
         }),
         text().prop_map(Fact::FileAbsent),
         (text(), content()).prop_map(|(path, content)| Fact::File(path, content)),
+        (text(), 0..0o10000u32).prop_map(|(path, mode)| Fact::Mode(path, mode)),
+        (text(), vec(pattern().prop_filter("a name", |name| *name != Pattern::plain("")), 0..3))
+            .prop_map(|(path, names)| Fact::Folder(path, names)),
+        ("[a-z-]{1,5}", option::of(1..9usize), "[a-z][a-zA-Z_0-9]{0,4}( [A-Z_0-9]{1,4})?", told())
+            .prop_map(|(name, call, what, told)| Fact::Service { name, call, what, told }),
         (0..5000u64).prop_map(|megabytes| Fact::Memory(megabytes << 20)),
         (0..5000u64).prop_map(Fact::Time),
     ]
@@ -151,6 +172,14 @@ fn word() -> impl Strategy<Value = String> {
     prop_oneof![prop::sample::select(nasty.to_vec()).prop_map(String::from), any::<String>()]
 }
 
+fn service() -> impl Strategy<Value = Service> {
+    let scripts =
+        ["", "C: a\nS: b\n", "next\n  read all\n# x\nnever", "cvm 0 user=a\\x20b 9=${\"a b\" * 3}\n"];
+    let kind = prop::sample::select(vec![Kind::Tcp, Kind::Udp, Kind::Unix, Kind::Command]);
+    (kind, prop::sample::select(scripts.to_vec()))
+        .prop_map(|(kind, script)| Service { kind, script: script.into() })
+}
+
 fn front() -> impl Strategy<Value = Front> {
     let table = || prop::collection::btree_map(word(), word(), 0..3);
     let list = || vec(word(), 0..3);
@@ -158,7 +187,8 @@ fn front() -> impl Strategy<Value = Front> {
     let reach = prop::sample::select(vec![None, Some(Reach::Reachable), Some(Reach::Robustness)]);
     let texts = (word(), list(), word(), word(), option::of(word()), option::of(word()), option::of(word()));
     let lists = (list(), list(), list(), list(), table(), table(), table(), table());
-    (texts, level, reach, lists).prop_map(|(texts, level, reach, lists)| {
+    let others = (option::of(table()), prop::collection::btree_map("[a-z-]{1,6}", service(), 0..2));
+    (texts, level, reach, lists, others).prop_map(|(texts, level, reach, lists, (maildir, services))| {
         let (title, clauses, run, recorded, twin, note, custody) = texts;
         let (needs, unset, modules, setup, only, skip, env, files) = lists;
         Front {
@@ -179,6 +209,8 @@ fn front() -> impl Strategy<Value = Front> {
             skip,
             env,
             files,
+            maildir,
+            services,
         }
     })
 }

@@ -1,0 +1,93 @@
+//! A server that calls services: each line of its client names one, and it says what came back.
+//!
+//! `tcp ADDRESS TEXT`, `unix PATH TEXT`, `udp ADDRESS TEXT`, `run PROGRAM TEXT` and `queue PROGRAM TEXT`
+//! send the text; `\n` in it is a line end. `flood N` answers with N bytes, `hold` starts the talk over
+//! TCP that lasts until the end.
+
+use std::{
+    env,
+    io::{self, BufRead as _, Read, Write},
+    net::{Shutdown, TcpStream, UdpSocket},
+    os::unix::net::UnixStream,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+fn main() -> io::Result<()> {
+    say("ready")?;
+    for line in io::stdin().lock().lines() {
+        let line = line?;
+        let mut words = line.trim_end().splitn(3, ' ');
+        let mut word = || words.next().unwrap_or_default().to_string();
+        let (verb, place, text) = (word(), word(), word().replace("\\n", "\n"));
+        let answer = match verb.as_str() {
+            "tcp" => TcpStream::connect(&place)
+                .and_then(|stream| talk(&stream, &stream, &text, || stream.shutdown(Shutdown::Write))),
+            "unix" => UnixStream::connect(&place)
+                .and_then(|stream| talk(&stream, &stream, &text, || stream.shutdown(Shutdown::Write))),
+            "udp" => datagram(&place, &text),
+            "run" => run(&place, &text),
+            "queue" => queue(&place, &text),
+            "flood" => Ok("x".repeat(place.parse().unwrap_or_default())),
+            _ => Ok("what?".into()),
+        };
+        say(&match answer {
+            Ok(answer) => answer.escape_debug().to_string(),
+            Err(error) => format!("{:?}", error.kind()),
+        })?;
+    }
+    Ok(())
+}
+
+fn say(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    write!(out, "{text}\r\n")?;
+    out.flush()
+}
+
+fn talk(
+    mut reader: impl Read,
+    mut writer: impl Write,
+    text: &str,
+    done: impl Fn() -> io::Result<()>,
+) -> io::Result<String> {
+    writer.write_all(text.as_bytes())?;
+    done()?;
+    let mut answer = Vec::new();
+    reader.read_to_end(&mut answer)?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+fn datagram(place: &str, text: &str) -> io::Result<String> {
+    let socket = UdpSocket::bind("127.0.0.1:0")?;
+    socket.set_read_timeout(Some(Duration::from_millis(300)))?;
+    socket.send_to(text.as_bytes(), place)?;
+    let mut buffer = [0; 1000];
+    let (length, from) = socket.recv_from(&mut buffer)?;
+    let strange = if from.to_string() == place { "" } else { " from elsewhere" };
+    Ok(format!("{}{strange}", String::from_utf8_lossy(&buffer[..length])))
+}
+
+fn run(program: &str, text: &str) -> io::Result<String> {
+    let mut command = Command::new(program);
+    command.args(["one", "two words"]).env("GREETING", "hello").stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn()?;
+    if let Some(mut input) = child.stdin.take() {
+        // One that does not read is no error of ours.
+        let _ = input.write_all(text.as_bytes());
+    }
+    let output = child.wait_with_output()?;
+    Ok(format!("{} {}", output.status, String::from_utf8_lossy(&output.stdout)))
+}
+
+fn queue(program: &str, text: &str) -> io::Result<String> {
+    let (envelope, mut writer) = io::pipe()?;
+    let mut child = Command::new(program).stdin(Stdio::piped()).stdout(envelope).spawn()?;
+    if let Some(mut input) = child.stdin.take() {
+        input.write_all(text.as_bytes())?;
+    }
+    let cut = env::var_os("CUT").is_some();
+    writer.write_all(if cut { b"Fa@b\0Tc@d\0" } else { b"Fa@b\0Tc@d\0\0" })?;
+    drop(writer);
+    Ok(child.wait()?.to_string())
+}
