@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use mailfront_conformance::{
+    play::Delivery,
     sandbox::Workshop,
     target::{Pipelining, Target},
     transcript::{model::Level, parse},
@@ -17,7 +18,7 @@ const QUEUE: &str = include_str!("services/queue.case");
 const SLOW_READER: &str = include_str!("services/slow-reader.case");
 
 /// Plays a case against the program that calls services: its verdict, and what is told of it.
-fn judged(source: &str) -> (String, String) {
+fn judged(source: &str, deliveries: &[Delivery]) -> (String, String) {
     let target = Target {
         name: "caller".into(),
         title: String::new(),
@@ -32,7 +33,7 @@ fn judged(source: &str) -> (String, String) {
     workshop.use_program(Path::new(env!("CARGO_BIN_EXE_suite")));
     let case = parse("services", source).expect("the case is right");
     let limit = Duration::from_secs(3);
-    let events = play(&case, &target, &workshop, &[], Level::Should, limit).expect("a run");
+    let events = play(&case, &target, &workshop, deliveries, Level::Should, limit).expect("a run");
     let (verdict, detail) = verdict(&events);
     (verdict, detail + "\n" + &story(&events))
 }
@@ -43,7 +44,7 @@ fn judged(source: &str) -> (String, String) {
 #[case::queue(QUEUE, "pass")]
 #[case::slow_reader(SLOW_READER, "pass")]
 fn services_do_as_they_are_told(#[case] source: &str, #[case] expected: &str) {
-    let (verdict, story) = judged(source);
+    let (verdict, story) = judged(source, &[]);
     assert_eq!(verdict, expected, "{story}");
 }
 
@@ -64,7 +65,7 @@ fn services_do_as_they_are_told(#[case] source: &str, #[case] expected: &str) {
 #[case::another_mode(SLOW_READER, "3: 0400", "3: 0600", "mode 0400")]
 fn what_departs_is_seen(#[case] source: &str, #[case] from: &str, #[case] to: &str, #[case] evidence: &str) {
     assert!(source.contains(from), "{from}");
-    let (verdict, story) = judged(&source.replace(from, to));
+    let (verdict, story) = judged(&source.replace(from, to), &[Delivery::Lockstep]);
     assert_eq!(verdict, "fail", "{story}");
     assert!(story.contains(evidence), "{evidence}: {story}");
 }
@@ -74,6 +75,6 @@ fn what_departs_is_seen(#[case] source: &str, #[case] from: &str, #[case] to: &s
 fn waiting_for_a_service_is_no_silence() {
     let source = "+++\ntitle = 'x'\nrun = 'smtp'\n[services.deaf]\nkind = 'tcp'\nscript = 'never'\n+++\n\
                   S: ready\nC: tcp ${DEAF} x\nsilence\n";
-    let (verdict, story) = judged(source);
+    let (verdict, story) = judged(source, &[Delivery::Lockstep]);
     assert_eq!(verdict, "hang", "{story}");
 }

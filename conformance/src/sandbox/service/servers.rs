@@ -346,9 +346,9 @@ impl Connection {
             self.out = bytes;
             return Ok(());
         };
-        let socket = match (&self.elsewhere, &services[self.service].at) {
-            (Some(socket), _) | (None, Place::Udp(socket)) => socket,
-            _ => return Ok(()),
+        let ((Some(socket), _) | (None, Place::Udp(socket))) = (&self.elsewhere, &services[self.service].at)
+        else {
+            return Ok(());
         };
         match socket.send_to(&bytes, peer) {
             Err(error) if error.kind() != io::ErrorKind::ConnectionRefused => Err(error),

@@ -260,11 +260,12 @@ fn read(descriptor: u8, buffer: &mut [u8]) -> io::Result<usize> {
 /// Closes what is behind a standard descriptor; a null device takes its number.
 fn close(descriptor: u8) -> io::Result<()> {
     let null = fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
-    Ok(match descriptor {
+    match descriptor {
         0 => rustix::stdio::dup2_stdin(null)?,
         1 => rustix::stdio::dup2_stdout(null)?,
         _ => rustix::stdio::dup2_stderr(null)?,
-    })
+    }
+    Ok(())
 }
 
 /// Stays until nobody listens to standard output, or writes to it where it is a pipe to read from.
