@@ -79,6 +79,12 @@ impl Chain {
         findings
     }
 
+    /// What the modules have to say to `--check` about a start that was refused.
+    pub fn explain(&self, session: &Session) -> Vec<Finding> {
+        let modules = std::iter::once(&self.backend).chain(&self.plugins);
+        modules.flat_map(|named| named.module.explain(session)).collect()
+    }
+
     /// The modules' own commands: the backend's, then the plugins' in order (PLUG-CMD-1).
     pub fn commands(&self) -> Vec<ModuleCommand> {
         let plugins = self.plugins.iter().enumerate().map(|(i, named)| (Owner::Plugin(i), named));

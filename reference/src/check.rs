@@ -98,6 +98,7 @@ fn examine(session: &Session, service: &mut Service, findings: &mut Vec<Finding>
         let number = format!("{} ", refusal.number());
         let lines = refusal.lines().map(|line| [number.as_bytes(), line].concat().into());
         findings.extend(lines.map(Finding::Problem));
+        findings.extend(service.chain.explain(session));
         return;
     }
     if service.protocol.init(session).is_err() {

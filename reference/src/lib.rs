@@ -16,6 +16,7 @@
 //! - [`protocol`]: what reads the client's bytes and runs the events they ask for; SMTP.
 //! - [`credentials`]: who a client is: credential modules, and SASL, by which clients say it.
 //! - [`plugins`] and [`backends`]: the modules built in, one file each.
+//!   [`lists`] are the files of addresses that mail rules name.
 //! - [`driver`]: one session from arguments to exit status. [`check`] does as much of it as can be done
 //!   without a client.
 //! - [`programs`]: the programs by name; [`process`] is what they all do first.
@@ -28,6 +29,7 @@ pub mod check;
 pub mod connection;
 pub mod credentials;
 pub mod driver;
+pub mod lists;
 pub mod log;
 pub mod modules;
 pub mod plugin;

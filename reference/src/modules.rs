@@ -38,6 +38,7 @@ const PLUGINS: Table<dyn Module> = &[
     ("force-file", || Box::new(plugins::force_file::ForceFile)),
     ("patterns", || Box::<plugins::patterns::Patterns>::default()),
     ("lua", || Box::<plugins::lua::Lua>::default()),
+    ("mailrules", || Box::<plugins::mailrules::Mailrules>::default()),
     ("reject", || Box::new(plugins::reject::Reject)),
     ("relayclient", || Box::new(plugins::relayclient::Relayclient)),
     ("require-auth", || Box::new(plugins::require_auth::RequireAuth)),

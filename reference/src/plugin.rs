@@ -111,6 +111,12 @@ pub trait Module {
         Vec::new()
     }
 
+    /// What `--check` should tell if a module refuses to start, where in its files the reason lies.
+    fn explain(&self, session: &Session) -> Vec<Finding> {
+        let _ = session;
+        Vec::new()
+    }
+
     /// At start-up. A refusal ends the program before any greeting (CORE-START-3).
     fn init(&mut self, session: &Session) -> Answer {
         let _ = session;

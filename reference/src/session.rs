@@ -21,15 +21,32 @@ use crate::{
 /// The session string that holds the client's name for itself (SESS-STR-3).
 const HELO_DOMAIN: &[u8] = b"helo_domain";
 
+/// What the overlay says of a variable.
+#[derive(Debug, Default)]
+struct Entry {
+    /// What look-ups see, if not the process environment.
+    value: Option<Value>,
+    /// Whether children do not get the variable, whatever its value (SESS-ENV-6).
+    withheld: bool,
+}
+
+#[derive(Debug)]
+enum Value {
+    Set(BString),
+    /// As if the process environment had none (RULESX-SET-4).
+    Unset,
+}
+
 /// The state of one connection, from start-up to exit.
 pub struct Session {
     /// Standard input and output with their limits and byte counts.
     pub connection: Connection,
     /// `$PROTO`, read once (CORE-ENV-1, -4).
     prefix: BString,
-    overlay: RefCell<BTreeMap<BString, Option<BString>>>,
-    /// Every value a name was given since the overlay was last emptied (SESS-ENV-7).
-    assignments: RefCell<Vec<(BString, BString)>>,
+    overlay: RefCell<BTreeMap<BString, Entry>>,
+    /// The smallest number each name was given since the overlay was last emptied (SESS-ENV-7). With
+    /// one value a name in the overlay that is all there is to keep (RULES-ENV-8).
+    smallest: RefCell<BTreeMap<BString, u64>>,
     exported: RefCell<BTreeMap<BString, BString>>,
     numbers: RefCell<BTreeMap<BString, u64>>,
     strings: RefCell<BTreeMap<BString, BString>>,
@@ -52,7 +69,7 @@ impl Session {
             connection,
             prefix: process_variable(b"PROTO").unwrap_or_else(|| "TCP".into()),
             overlay: RefCell::default(),
-            assignments: RefCell::default(),
+            smallest: RefCell::default(),
             exported: RefCell::default(),
             numbers: RefCell::default(),
             strings: RefCell::default(),
@@ -99,9 +116,17 @@ impl Session {
 
     /// The value of a variable: the overlay's, else the process environment's (SESS-ENV-1).
     pub fn variable(&self, name: &[u8]) -> Option<BString> {
-        let overlaid = self.overlay.borrow().get(name.as_bstr()).cloned().flatten();
-        let exported = || self.exported.borrow().get(name.as_bstr()).cloned();
-        self.recorded(name, overlaid.or_else(exported).or_else(|| process_variable(name)))
+        let value = match self.overlay.borrow().get(name.as_bstr()).and_then(|entry| entry.value.as_ref()) {
+            Some(Value::Set(value)) => Some(value.clone()),
+            Some(Value::Unset) => None,
+            None => self.beneath(name),
+        };
+        self.recorded(name, value)
+    }
+
+    /// The value beneath the overlay.
+    fn beneath(&self, name: &[u8]) -> Option<BString> {
+        self.exported.borrow().get(name.as_bstr()).cloned().or_else(|| process_variable(name))
     }
 
     /// Changes a variable of the process environment, as far as modules and children can tell: beneath
@@ -116,33 +141,43 @@ impl Session {
     }
 
     /// *put*: takes `NAME=VALUE`; the newest assignment wins (SESS-ENV-2, -4). An entry without `=`
-    /// is invisible to look-ups and removes the variable from a child's environment (SESS-ENV-6).
+    /// assigns nothing: it keeps the variable from children (SESS-ENV-6).
     pub fn put(&self, entry: &[u8]) {
         match entry.split_once_str("=") {
             Some((name, value)) => self.assign(name, value),
-            None => {
-                self.overlay.borrow_mut().insert(entry.into(), None);
-            }
+            None => self.overlay.borrow_mut().entry(entry.into()).or_default().withheld = true,
         }
     }
 
     /// *set*: without `overwrite` an existing overlay entry stays (SESS-ENV-2).
     pub fn set(&self, name: &[u8], value: &[u8], overwrite: bool) {
-        let kept = !overwrite && matches!(self.overlay.borrow().get(name.as_bstr()), Some(Some(_)));
+        let has_value = |entry: &Entry| matches!(entry.value, Some(Value::Set(_)));
+        let kept = !overwrite && self.overlay.borrow().get(name.as_bstr()).is_some_and(has_value);
         if !kept {
             self.assign(name, value);
         }
     }
 
+    /// From now on there is no such variable, for look-ups and children, until it is assigned or the
+    /// overlay emptied. A limit of the process environment holds all the same (RULESX-SET-4).
+    pub fn unset(&self, name: &[u8]) {
+        let entry = Entry { value: Some(Value::Unset), withheld: true };
+        self.overlay.borrow_mut().insert(name.into(), entry);
+    }
+
     fn assign(&self, name: &[u8], value: &[u8]) {
-        self.overlay.borrow_mut().insert(name.into(), Some(value.into()));
-        self.assignments.borrow_mut().push((name.into(), value.into()));
+        let entry = Entry { value: Some(Value::Set(value.into())), withheld: false };
+        self.overlay.borrow_mut().insert(name.into(), entry);
+        if let Some(number) = whole_decimal(value).filter(|number| *number > 0) {
+            let mut smallest = self.smallest.borrow_mut();
+            smallest.entry(name.into()).and_modify(|least| *least = number.min(*least)).or_insert(number);
+        }
     }
 
     /// *clear*: empties the overlay (SESS-ENV-3).
     pub fn clear_overlay(&self) {
         self.overlay.borrow_mut().clear();
-        self.assignments.borrow_mut().clear();
+        self.smallest.borrow_mut().clear();
     }
 
     /// The overlay and what was exported, for a child's environment: `None` removes a variable
@@ -150,25 +185,25 @@ impl Session {
     pub fn overlay(&self) -> Vec<(BString, Option<BString>)> {
         let exported = self.exported().into_iter().map(|(name, value)| (name, Some(value)));
         let mut all: BTreeMap<_, _> = exported.collect();
-        all.extend(self.overlay.borrow().clone());
+        all.extend(self.overlay.borrow().iter().map(|(name, entry)| match &entry.value {
+            Some(Value::Set(value)) if !entry.withheld => (name.clone(), Some(value.clone())),
+            _ => (name.clone(), None),
+        }));
         all.into_iter().collect()
     }
 
     /// The smallest non-zero whole decimal among the process value and every assignment, 0 if none
     /// (SESS-ENV-7).
     pub fn smallest(&self, name: &[u8]) -> u64 {
-        let process = process_variable(name);
-        let assigned = self.assignments.borrow();
-        let values = assigned.iter().filter(|(n, _)| n == name).map(|(_, value)| value.as_bytes());
-        let all = values.chain(process.as_deref().map(AsRef::as_ref));
-        all.filter_map(whole_decimal).filter(|n| *n > 0).min().unwrap_or(0)
+        let beneath = self.beneath(name).and_then(|value| whole_decimal(&value));
+        let assigned = self.smallest.borrow().get(name.as_bstr()).copied();
+        [beneath.filter(|number| *number > 0), assigned].into_iter().flatten().min().unwrap_or(0)
     }
 
     /// The overlay's value if it is a whole decimal, else the process value likewise, else `default`
     /// (SESS-ENV-8).
     pub fn first_number(&self, name: &[u8], default: u64) -> u64 {
-        let overlaid = self.overlay.borrow().get(name.as_bstr()).cloned().flatten();
-        let values = [overlaid, process_variable(name)];
+        let values = [self.variable(name), self.beneath(name)];
         values.into_iter().flatten().find_map(|value| whole_decimal(&value)).unwrap_or(default)
     }
 
@@ -283,6 +318,24 @@ mod tests {
         session.put(b"MAILFRONT_TEST");
         assert_eq!(session.variable(b"MAILFRONT_TEST"), None);
         assert_eq!(session.overlay(), [("MAILFRONT_TEST".into(), None)]);
+        session.put(b"MAILFRONT_TEST=1");
+        assert_eq!(session.overlay(), [("MAILFRONT_TEST".into(), Some("1".into()))]);
+        session.put(b"MAILFRONT_TEST");
+        assert_eq!(session.variable(b"MAILFRONT_TEST"), Some("1".into()));
+        assert_eq!(session.overlay(), [("MAILFRONT_TEST".into(), None)]);
+    }
+
+    #[test]
+    fn an_unset_variable_is_gone_until_it_is_assigned() {
+        let session = session();
+        assert!(session.variable(b"PATH").is_some());
+        session.unset(b"PATH");
+        assert_eq!((session.variable(b"PATH"), session.overlay()), (None, vec![("PATH".into(), None)]));
+        session.set(b"PATH", b"1", false);
+        assert_eq!(session.variable(b"PATH"), Some("1".into()));
+        session.unset(b"PATH");
+        session.clear_overlay();
+        assert!(session.variable(b"PATH").is_some());
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod cvm_validate;
 pub mod force_file;
 pub mod lua;
 pub mod patterns;
+pub mod mailrules;
 pub mod reject;
 pub mod relayclient;
 pub mod require_auth;
