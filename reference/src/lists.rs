@@ -125,10 +125,12 @@ impl List {
         match &self.content {
             Content::Text(list) => Ok(list.contains(key)),
             Content::Cdb { file, size } => {
-                cdb::contains(*size, key, |place, buffer| file.read_exact_at(buffer, place)).map_err(|error| {
-                    self.tell(session, &error);
-                    Response::internal()
-                })
+                cdb::contains(*size, key, |place, buffer| file.read_exact_at(buffer, place)).map_err(
+                    |error| {
+                        self.tell(session, &error);
+                        Response::internal()
+                    },
+                )
             }
             Content::Missing => {
                 self.tell(session, &"there is no such file: matches nothing");
