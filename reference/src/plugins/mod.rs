@@ -12,6 +12,7 @@ pub mod force_file;
 pub mod lua;
 pub mod patterns;
 pub mod mailrules;
+pub mod patterns;
 pub mod reject;
 pub mod relayclient;
 pub mod require_auth;

@@ -26,6 +26,7 @@
 //! [`patterns`] reads a file of patterns and scans messages for them, piece by piece.
 //!
 //! [`hops`] counts how often a message was received; [`date`] writes the date of a trace header.
+//!
 //! [`mailrules`] reads rules files. [`rule_text`] has what their formats share: lines, escapes, names of
 //! lists. [`text_list`] is the other kind of list.
 
@@ -38,10 +39,9 @@ pub mod data;
 pub mod date;
 pub mod glob;
 pub mod hops;
-pub mod number;
-pub mod patterns;
 pub mod mailrules;
 pub mod number;
+pub mod patterns;
 pub mod rule_text;
 pub mod text;
 pub mod text_list;
