@@ -10,7 +10,6 @@ pub mod cvm_authenticate;
 pub mod cvm_validate;
 pub mod force_file;
 pub mod lua;
-pub mod patterns;
 pub mod mailrules;
 pub mod patterns;
 pub mod reject;
