@@ -1,6 +1,9 @@
 //! The limits that hold for the first of the measured targets.
 
-use super::Numbers;
+use super::{
+    Numbers,
+    workload::{self, Taken},
+};
 
 /// A one-message session against `/bin/true`, with one plugin as with seven.
 pub const SESSION_MOST: f64 = 1.4;
@@ -13,7 +16,7 @@ pub const GROWTH_MOST: u64 = 256;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limit {
     /// What is limited.
-    pub what: &'static str,
+    pub what: String,
     /// What was seen.
     pub seen: f64,
     /// The most there may be.
@@ -32,14 +35,14 @@ impl Limit {
 /// The limits of the first target. Those that need a second one are left out if there is none.
 pub fn of(numbers: &Numbers) -> Vec<Limit> {
     let Some(first) = numbers.targets.first() else { return Vec::new() };
-    let against_true = |what, micros: f64| Limit {
-        what,
+    let against_true = |what: &str, micros: f64| Limit {
+        what: what.into(),
         seen: micros / numbers.true_micros,
         most: SESSION_MOST,
         unit: "× /bin/true",
     };
-    let grows = |what, [small, large]: [u64; 2]| Limit {
-        what,
+    let grows = |what: &str, [small, large]: [u64; 2]| Limit {
+        what: what.into(),
         seen: super::float(large.saturating_sub(small)),
         most: super::float(GROWTH_MOST),
         unit: "KiB",
@@ -49,8 +52,8 @@ pub fn of(numbers: &Numbers) -> Vec<Limit> {
         against_true("session with seven plugins", first.plugins_micros),
     ];
     if let Some(second) = numbers.targets.get(1) {
-        let against = |what, first: f64, second: f64| Limit {
-            what,
+        let against = |what: &str, first: f64, second: f64| Limit {
+            what: what.into(),
             seen: first / second,
             most: PROCESSOR_MOST,
             unit: "× the second target",
@@ -60,7 +63,29 @@ pub fn of(numbers: &Numbers) -> Vec<Limit> {
     }
     limits.push(grows("more memory for the large message, echo", first.echo_kib));
     limits.push(grows("more memory for the large message, queuedir", first.queuedir_kib));
+    limits.extend(first.workloads.iter().flat_map(|taken| of_workload(taken, numbers)));
     limits
+}
+
+/// Processor time against the second target, if that does the same, and memory.
+fn of_workload(taken: &Taken, numbers: &Numbers) -> Vec<Limit> {
+    let Some(workload) = workload::ALL.iter().find(|one| one.name == taken.workload) else {
+        return Vec::new();
+    };
+    let second = numbers.targets.get(1).and_then(|target| target.taken(taken.workload));
+    let processor = second.map(|second| Limit {
+        what: format!("processor time, {}", workload.name),
+        seen: taken.millis / second.millis,
+        most: workload.most,
+        unit: "× the second target",
+    });
+    let memory = workload.most_kib.map(|most| Limit {
+        what: format!("memory, {}", workload.name),
+        seen: super::float(taken.kib),
+        most: super::float(most),
+        unit: "KiB",
+    });
+    processor.into_iter().chain(memory).collect()
 }
 
 #[cfg(test)]
@@ -77,10 +102,11 @@ mod tests {
             queuedir_nanos: 1.0,
             echo_kib: [2000, large],
             queuedir_kib: [2000, 2000],
+            workloads: Vec::new(),
         }
     }
 
-    fn missed(targets: Vec<Measured>) -> Vec<&'static str> {
+    fn missed(targets: Vec<Measured>) -> Vec<String> {
         let limits = of(&Numbers { true_micros: 400.0, targets });
         limits.into_iter().filter(|limit| !limit.is_kept()).map(|limit| limit.what).collect()
     }
@@ -99,6 +125,17 @@ mod tests {
                 "more memory for the large message, echo"
             ]
         );
+    }
+
+    #[test]
+    fn a_workload_is_compared_where_both_do_it() {
+        let taken = |millis| Taken { workload: workload::ALL[0].name, millis, kib: 1 };
+        let with = |millis| Measured { workloads: vec![taken(millis)], ..measured(500.0, 1.0, 2000) };
+        let without = || measured(500.0, 10.0, 2000);
+        let slow = with(1000.0);
+        let missed = |second| missed(vec![slow.clone(), second]).join(";");
+        assert!(missed(with(1000.0)).contains(workload::ALL[0].name));
+        assert!(!missed(without()).contains(workload::ALL[0].name));
     }
 
     #[test]

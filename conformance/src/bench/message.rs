@@ -23,14 +23,14 @@ const LINE: &[u8] = b"The quick brown fox jumps over the lazy dog. 0123456789 ab
 /// Lines handed over in one write; it is about as much as a pipe holds.
 const LINES: usize = 800;
 
-/// What a message cost.
+/// What a message or a workload cost.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Costs {
     /// Processor time of the program, its own and the system's for it, from start to end.
     pub(super) processor: Duration,
     /// Peak resident memory in bytes, seen when the message was acknowledged.
     pub(super) peak: u64,
-    /// Bytes of the message as sent.
+    /// Bytes sent.
     pub(super) bytes: u64,
 }
 
@@ -123,7 +123,7 @@ impl Client {
 
 /// The processor time of a process of one thread that has ended and is not collected yet, its own and
 /// the system's. In nanoseconds where the system counts so, else in its ticks.
-fn processor_time(pid: u32) -> io::Result<Duration> {
+pub(super) fn processor_time(pid: u32) -> io::Result<Duration> {
     let file = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}"));
     let counted = file("schedstat").ok().and_then(|line| line.split(' ').next()?.parse().ok());
     if let Some(nanos) = counted.filter(|nanos| *nanos > 0) {

@@ -1,7 +1,8 @@
 //! Measures targets side by side: how long a session takes, what a byte of a message costs, and how
 //! much memory a message takes.
 //!
-//! [`session`] times whole sessions, [`message`] sends large messages, [`table`] shows the numbers.
+//! [`session`] times whole sessions, [`message`] sends large messages, [`mod@workload`] does what single
+//! modules and programs are slow at, [`table`] shows the numbers.
 //! All are medians of one run in which the targets take turns, so that what disturbs the machine
 //! disturbs all alike; what is compared are ratios.
 
@@ -9,6 +10,7 @@ pub mod limits;
 mod message;
 mod session;
 pub mod table;
+pub mod workload;
 
 use std::{io, time::Duration};
 
@@ -69,6 +71,9 @@ pub struct Measured {
     pub echo_kib: [u64; 2],
     /// The same: backend queuedir.
     pub queuedir_kib: [u64; 2],
+    /// What each workload takes that the target has the features for, in the order of
+    /// [`workload::ALL`].
+    pub workloads: Vec<workload::Taken>,
 }
 
 /// A program and the place where it is started.
@@ -117,6 +122,7 @@ impl Bench {
                 queuedir_nanos: 0.0,
                 echo_kib: [0; 2],
                 queuedir_kib: [0; 2],
+                workloads: Vec::new(),
             });
         }
         for (target, costs) in measured.iter_mut().zip(self.messages(workshop, targets, "echo")?) {
@@ -124,6 +130,11 @@ impl Bench {
         }
         for (target, costs) in measured.iter_mut().zip(self.messages(workshop, targets, "queuedir")?) {
             (target.queuedir_nanos, target.queuedir_kib) = costs;
+        }
+        for workload in workload::ALL {
+            for (target, taken) in measured.iter_mut().zip(self.workload(workload, workshop, targets)?) {
+                target.workloads.extend(taken);
+            }
         }
         Ok(Numbers { true_micros, targets: measured })
     }
@@ -152,6 +163,32 @@ impl Bench {
         let mut medians = stands.into_iter().map(|(_, times)| median(times));
         let pairs = targets.iter().map(|_| [medians.next(), medians.next()].map(Option::unwrap_or_default));
         Ok((median(nothing), pairs.collect()))
+    }
+
+    /// What each target takes for a workload; nothing if it has not what that needs.
+    fn workload(
+        &self,
+        workload: &workload::Workload,
+        workshop: &Workshop,
+        targets: &[Target],
+    ) -> io::Result<Vec<Option<workload::Taken>>> {
+        let mut seen: Vec<(Vec<f64>, Vec<f64>)> = vec![Default::default(); targets.len()];
+        for _ in 0..self.messages {
+            for (target, (millis, kib)) in targets.iter().zip(&mut seen) {
+                if let Some(costs) = workload.run(self, workshop, target)? {
+                    millis.push(costs.processor.as_secs_f64() * 1e3);
+                    kib.push(float(costs.peak >> 10));
+                }
+            }
+        }
+        let taken = |(millis, kib): (Vec<f64>, Vec<f64>)| {
+            (!millis.is_empty()).then(|| workload::Taken {
+                workload: workload.name,
+                millis: median(millis),
+                kib: whole(median(kib)),
+            })
+        };
+        Ok(seen.into_iter().map(taken).collect())
     }
 
     /// Of each target: nanoseconds a byte, and the memory of a small and a large message.

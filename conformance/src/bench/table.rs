@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::{Bench, Measured, Numbers, SMALL, limits};
+use super::{
+    Bench, Measured, Numbers, SMALL, limits,
+    workload::{self, Taken},
+};
 
 /// Bytes of a megabyte, as the sizes of messages are named.
 const MEGA: usize = 1_000_000;
@@ -39,6 +42,14 @@ pub fn table(bench: &Bench, numbers: &Numbers) -> String {
         for (at, size) in [SMALL / MEGA, large].into_iter().enumerate() {
             rows.push(row(&format!("memory, {size} MB, {backend}"), None, numbers, memory(at, kib)));
         }
+    }
+    for workload in workload::ALL {
+        let name = workload.name;
+        let cell = move |target: &Measured| {
+            let shown = |taken: &Taken| format!("{:.1} ms  {} KiB", taken.millis, taken.kib);
+            target.taken(name).map_or_else(|| "-".into(), shown)
+        };
+        rows.push(row(&format!("{name}: processor time, memory"), None, numbers, cell));
     }
     let mut out = aligned(&rows);
     out.push('\n');
