@@ -90,7 +90,7 @@ impl Workload {
         (self.prepare)(bench, &world.folder)?;
         let arguments: Vec<String> = words.iter().skip(1).map(|word| world.fill(word)).collect();
         let process = Process::start(&program, &arguments, &world, Delivery::Lockstep)?;
-        let mut wire = Wire::new(process, Delivery::Lockstep, LIMIT);
+        let mut wire = Wire::new(process, world.servers.take(), Delivery::Lockstep, LIMIT);
         let costs = self.serve(&mut wire, (self.input)(bench));
         let reaped = wire.process.reap(costs.is_err());
         let costs = costs.map_err(|e| {
