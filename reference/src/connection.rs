@@ -154,6 +154,11 @@ impl Connection {
         self.deadline.get().map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
+    /// When the session ends, for those who wait for others than the client (CORE-TIME-7).
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline.get()
+    }
+
     /// Bytes read so far, acted upon or not (CORE-LOG-7).
     pub fn bytes_in(&self) -> u64 {
         self.bytes_in.get()

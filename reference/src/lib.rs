@@ -15,8 +15,8 @@
 //! - [`wire`]: pure codecs: command lines, addresses, message data.
 //! - [`protocol`]: what reads the client's bytes and runs the events they ask for; SMTP.
 //! - [`credentials`]: who a client is: credential modules, and SASL, by which clients say it.
-//! - [`plugins`] and [`backends`]: the modules built in, one file each.
-//!   [`lists`] are the files of addresses that mail rules name.
+//! - [`plugins`] and [`backends`]: the modules built in, one file each. [`qmail_home`] is the directory that
+//!   two of them work in, [`lists`] are the files of addresses that mail rules name.
 //! - [`driver`]: one session from arguments to exit status. [`check`] does as much of it as can be done
 //!   without a client.
 //! - [`programs`]: the programs by name; [`process`] is what they all do first.
@@ -38,6 +38,7 @@ pub mod plugins;
 pub mod process;
 pub mod programs;
 pub mod protocol;
+pub mod qmail_home;
 pub mod response;
 pub mod scratch;
 pub mod session;

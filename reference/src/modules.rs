@@ -23,6 +23,7 @@ const PROTOCOLS: Table<dyn Protocol> = &[("smtp", || Box::<protocol::smtp::Smtp>
 
 const BACKENDS: Table<dyn Module> = &[
     ("echo", || Box::<backends::echo::Echo>::default()),
+    ("qmail", || Box::<backends::qmail::Qmail>::default()),
     ("queuedir", || Box::<backends::queuedir::Queuedir>::default()),
 ];
 
@@ -39,6 +40,7 @@ const PLUGINS: Table<dyn Module> = &[
     ("patterns", || Box::<plugins::patterns::Patterns>::default()),
     ("lua", || Box::<plugins::lua::Lua>::default()),
     ("mailrules", || Box::<plugins::mailrules::Mailrules>::default()),
+    ("qmail-validate", || Box::<plugins::qmail_validate::QmailValidate>::default()),
     ("reject", || Box::new(plugins::reject::Reject)),
     ("relayclient", || Box::new(plugins::relayclient::Relayclient)),
     ("require-auth", || Box::new(plugins::require_auth::RequireAuth)),

@@ -11,17 +11,22 @@ use rustix::{
     stdio,
 };
 
-/// Makes a failed write an error instead of a death, and descriptors 0 to 2 open.
+/// Makes a failed write an error instead of a death, the end of a child something to be asked for, and
+/// descriptors 0 to 2 open.
 pub fn prepare() {
-    ignore_broken_pipes();
+    set_signals();
     open_standard_descriptors();
 }
 
-/// SIGPIPE would end the program without its reset hooks (CORE-SIG-1, SMTP-MISC-12).
-fn ignore_broken_pipes() {
-    // SAFETY: `signal` with SIG_IGN installs no handler, so no code of ours can run at a bad moment;
-    // both arguments are constants the C library defines for this call.
-    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+/// SIGPIPE would end the program without its reset hooks (CORE-SIG-1, SMTP-MISC-12). SIGCHLD, where the
+/// program that started us ignores it, would keep the exit status of every child from us (QMAIL-31).
+fn set_signals() {
+    // SAFETY: `signal` with SIG_IGN or SIG_DFL installs no handler, so no code of ours can run at a bad
+    // moment; all arguments are constants the C library defines for this call.
+    unsafe {
+        libc::signal(libc::SIGPIPE, libc::SIG_IGN);
+        libc::signal(libc::SIGCHLD, libc::SIG_DFL);
+    }
 }
 
 /// A file opened later must never become a standard descriptor (HOOK-TMP-9). Output stands in

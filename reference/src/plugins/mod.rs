@@ -12,6 +12,7 @@ pub mod force_file;
 pub mod lua;
 pub mod mailrules;
 pub mod patterns;
+pub mod qmail_validate;
 pub mod reject;
 pub mod relayclient;
 pub mod require_auth;

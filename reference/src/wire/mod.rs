@@ -29,14 +29,19 @@
 //!
 //! [`mailrules`] reads rules files. [`rule_text`] has what their formats share: lines, escapes, names of
 //! lists. [`text_list`] is the other kind of list.
+//! [`control`] reads qmail's control files: one entry a line.
+//!
+//! [`envelope`] writes what qmail-queue reads behind the message, and takes no address that would be two.
 
 pub mod address;
 pub mod base64;
 pub mod cdb;
 pub mod command;
 pub mod cvm;
+pub mod control;
 pub mod data;
 pub mod date;
+pub mod envelope;
 pub mod glob;
 pub mod hops;
 pub mod mailrules;
