@@ -155,8 +155,8 @@ impl Connection {
     }
 
     /// When the session ends, for those who wait for others than the client (CORE-TIME-7).
-    pub fn deadline(&self) -> Option<Instant> {
-        self.deadline.get()
+    pub fn session_end(&self) -> Instant {
+        self.deadline.get().unwrap_or_else(|| Instant::now() + Duration::from_secs(LONGEST))
     }
 
     /// Bytes read so far, acted upon or not (CORE-LOG-7).

@@ -16,7 +16,7 @@ use std::{
 
 use bstr::{BString, ByteSlice};
 use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
+    event::PollFlags,
     fs::{Access, AtFlags, CWD},
     io::Errno,
     process::{
@@ -28,7 +28,7 @@ use super::{
     DEFAULT_PROGRAM, Failure, PROGRAM,
     verdict::{Ending, NOT_EXECUTED},
 };
-use crate::{qmail_home, session::Session};
+use crate::{qmail_home, session::Session, wait::ready};
 
 /// How long a program that lost its message may take to clean up before it is killed.
 const FAREWELL: Duration = Duration::from_secs(10);
@@ -63,7 +63,7 @@ pub(super) struct Program {
     /// Whether everything so far could be written.
     is_whole: bool,
     /// The end of the session, after which nothing is waited for (CORE-TIME-7).
-    deadline: Option<Instant>,
+    until: Instant,
 }
 
 /// What became of a program and of what it was given.
@@ -118,7 +118,7 @@ impl Program {
             envelope: Some(envelope.writer),
             taken: 0,
             is_whole: true,
-            deadline: session.connection.deadline(),
+            until: session.connection.session_end(),
         })
     }
 
@@ -138,7 +138,7 @@ impl Program {
     /// Writes a part of the message. After a failure the rest is ignored (QMAIL-26).
     pub(super) fn feed(&mut self, block: &[u8]) {
         let Some(pipe) = &self.message else { return };
-        match write_all(pipe, block, self.deadline) {
+        match write_all(pipe, block, self.until) {
             Ok(()) => self.taken += block.len() as u64,
             Err(_) => {
                 self.is_whole = false;
@@ -152,10 +152,10 @@ impl Program {
     pub(super) fn finish(mut self, envelope: &[u8]) -> Outcome {
         self.message = None;
         if let Some(pipe) = self.envelope.take() {
-            self.is_whole = self.is_whole && write_all(&pipe, envelope, self.deadline).is_ok();
+            self.is_whole = self.is_whole && write_all(&pipe, envelope, self.until).is_ok();
         }
         let ending = match std::mem::replace(&mut self.process, Process::Gone) {
-            Process::Running(pid) => reap(pid, self.deadline),
+            Process::Running(pid) => reap(pid, self.until),
             Process::NotExecuted | Process::Gone => Ending::Exited(NOT_EXECUTED),
         };
         Outcome { ending, is_whole: self.is_whole }
@@ -169,51 +169,37 @@ impl Drop for Program {
         self.message = None;
         self.envelope = None;
         if let Process::Running(pid) = self.process {
-            let _ignored = reap(pid, Instant::now().checked_add(FAREWELL));
+            let _ignored = reap(pid, Instant::now() + FAREWELL);
         }
     }
 }
 
-/// Writes all bytes, as far as there is somebody to read them before the deadline.
-fn write_all(pipe: &PipeWriter, bytes: &[u8], deadline: Option<Instant>) -> Result<(), Errno> {
+/// Writes all bytes, as far as there is somebody who reads them by then.
+fn write_all(pipe: &PipeWriter, bytes: &[u8], until: Instant) -> io::Result<()> {
     let mut rest = bytes;
     while !rest.is_empty() {
         match rustix::io::write(pipe, rest) {
             Ok(count) => rest = &rest[count..],
             Err(Errno::INTR) => {}
-            Err(Errno::AGAIN) => wait_for(pipe, PollFlags::OUT, left(deadline))?,
-            Err(error) => return Err(error),
+            Err(Errno::AGAIN) if ready(pipe.as_fd(), PollFlags::OUT, until)? => {}
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(())
 }
 
-/// Waits until a descriptor is ready or the time is over; the latter is an error.
-fn wait_for(fd: impl AsFd, event: PollFlags, time: Option<Duration>) -> Result<(), Errno> {
-    let time = time.and_then(|time| Timespec::try_from(time).ok());
-    match poll(&mut [PollFd::new(&fd, event)], time.as_ref()) {
-        Ok(0) => Err(Errno::TIMEDOUT),
-        Ok(_) | Err(Errno::INTR) => Ok(()),
-        Err(error) => Err(error),
-    }
-}
-
-fn left(deadline: Option<Instant>) -> Option<Duration> {
-    deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
-}
-
-/// Waits for a process to end; kills it at the deadline.
-fn reap(pid: Pid, deadline: Option<Instant>) -> Ending {
-    let ending = wait(pid, deadline).or_else(|| {
+/// Waits for a process to end; kills it at the given moment.
+fn reap(pid: Pid, until: Instant) -> Ending {
+    let ending = wait(pid, until).or_else(|| {
         kill_process(pid, Signal::KILL).ok()?;
-        wait(pid, Instant::now().checked_add(AFTER_KILL))
+        wait(pid, Instant::now() + AFTER_KILL)
     });
     ending.unwrap_or(Ending::Crashed)
 }
 
-/// Waits for a process to end; nothing if it has not by the deadline. One that is stopped is killed
+/// Waits for a process to end; nothing if it has not by the given moment. One that is stopped is killed
 /// (QMAIL-18).
-fn wait(pid: Pid, deadline: Option<Instant>) -> Option<Ending> {
+fn wait(pid: Pid, until: Instant) -> Option<Ending> {
     // Without a descriptor, of which there are none left or which the kernel does not know, there is no
     // limit either.
     let descriptor = pidfd_open(pid, PidfdFlags::empty()).ok();
@@ -223,14 +209,13 @@ fn wait(pid: Pid, deadline: Option<Instant>) -> Option<Ending> {
             Ok(Some(status)) if status.stopped() => kill_process(pid, Signal::KILL).ok()?,
             Ok(Some(status)) => return Some(ending(&status)),
             Ok(None) => {
-                let left = left(deadline);
-                if left == Some(Duration::ZERO) {
+                let now = Instant::now();
+                if now >= until {
                     return None;
                 }
-                let time = left.map_or(LOOK, |left| left.min(LOOK));
                 if let Some(descriptor) = &descriptor {
                     // Whatever ended this wait, the process itself is asked next.
-                    let _ignored = wait_for(descriptor, PollFlags::IN, Some(time));
+                    let _ignored = ready(descriptor.as_fd(), PollFlags::IN, until.min(now + LOOK));
                 }
             }
             Err(Errno::INTR) => {}

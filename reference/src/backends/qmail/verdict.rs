@@ -31,11 +31,15 @@ impl Ending {
             }
             Self::Exited(status) => status,
         };
-        // Of qmail's own numbers, those that will not change by trying again (QMAIL-14).
-        let number = if (11..=40).contains(&status) { 554 } else { 451 };
+        let number = if is_permanent(status) { 554 } else { 451 };
         let own = session.variable(format!("QQERRMSG_{status}").as_bytes());
         Response::new(number, own.unwrap_or_else(|| text(status).into()))
     }
+}
+
+/// Whether trying again will not change it (QMAIL-14).
+fn is_permanent(status: i32) -> bool {
+    (11..=40).contains(&status)
 }
 
 /// What a status means to qmail (QMAIL-16).
@@ -61,7 +65,7 @@ fn text(status: i32) -> &'static str {
         74 => "4.3.0 Communication with mail server failed.",
         81 => "4.3.0 Internal qmail-queue bug.",
         91 => "4.3.0 Envelope format error.",
-        11..=40 => "5.3.0 Message rejected by qmail-queue.",
+        _ if is_permanent(status) => "5.3.0 Message rejected by qmail-queue.",
         _ => "4.3.0 Temporary qmail-queue failure.",
     }
 }
