@@ -168,7 +168,7 @@ impl Front {
         let mut names = Vec::new();
         for (name, service) in &self.services {
             let name = super::service::variable(name);
-            if matches!(service.kind, Kind::Tcp | Kind::Udp) {
+            if matches!(service.kind, Kind::Tcp | Kind::Udp | Kind::Dns) {
                 names.extend([format!("{name}_PORT"), format!("{name}_ADDRESS")]);
             }
             names.push(name);

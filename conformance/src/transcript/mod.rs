@@ -1,10 +1,12 @@
 //! One case: what is set up, said, expected and left behind.
 //!
 //! [`model`] is the case as data, [`text`] its byte texts and patterns, [`netstring`] the netstrings in
-//! them, [`front`] the TOML head, [`service`] what a program that the target talks to does, [`parser`]
+//! them, [`front`] the TOML head, [`service`] what a program that the target talks to does, [`dns`] what
+//! a name server answers, [`parser`]
 //! (with `scanner` for the texts) and [`printer`] the file format of `docs/guide/transcripts.md`, [`script`] the steps
 //! in playing order.
 
+pub mod dns;
 pub mod front;
 pub mod model;
 pub mod netstring;

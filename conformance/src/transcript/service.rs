@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    dns::{self, Rule},
     parser::{self, ParseError},
     text::{Pattern, Piece, Text, Variables},
 };
@@ -36,6 +37,8 @@ pub enum Kind {
     Unix,
     /// A program in the case's folder, which the target starts.
     Command,
+    /// A name server on a UDP and a TCP port of the same number. Its script is one of rules.
+    Dns,
 }
 
 impl Kind {
@@ -46,6 +49,7 @@ impl Kind {
             Self::Udp => "udp",
             Self::Unix => "unix",
             Self::Command => "command",
+            Self::Dns => "dns",
         }
     }
 }
@@ -91,6 +95,13 @@ pub enum Line {
     Cvm(CvmReply),
     /// `refuse`: nobody listens.
     Refuse,
+    /// A question to a name server is read, and answered by the first rule for it.
+    Answer {
+        /// Whether it comes over TCP.
+        tcp: bool,
+        /// The rules.
+        rules: Vec<Rule>,
+    },
 }
 
 /// The answer of a credential validation module (version 2).
@@ -144,6 +155,10 @@ impl Service {
     /// # Errors
     /// The first line that is not understood.
     pub fn blocks(&self) -> Result<Vec<Vec<Line>>, Wrong> {
+        if self.kind == Kind::Dns {
+            let rules = self.rules()?;
+            return Ok(vec![vec![Line::Answer { tcp: false, rules }]]);
+        }
         let mut blocks = vec![Vec::new()];
         for text in self.script.lines() {
             let bare = text.trim_start();
@@ -171,6 +186,16 @@ impl Service {
         Ok(blocks)
     }
 
+    /// The rules of a name server.
+    fn rules(&self) -> Result<Vec<Rule>, Wrong> {
+        let lines =
+            self.script.lines().filter(|line| !line.trim().is_empty() && !line.trim().starts_with('#'));
+        let rule = |line: &str| {
+            dns::rule(line.trim()).map_err(|e| Wrong { text: line.into(), column: e.column, what: e.what })
+        };
+        lines.map(rule).collect()
+    }
+
     /// Whether nobody is to listen.
     pub fn refuses(&self) -> bool {
         self.script.lines().any(|line| line.trim() == "refuse")
@@ -190,6 +215,7 @@ impl Kind {
             Line::Reset => self == Self::Tcp,
             Line::Elsewhere => self == Self::Udp,
             Line::Refuse => self != Self::Command,
+            Line::Answer { .. } => self == Self::Dns,
             _ => true,
         }
     }
@@ -200,7 +226,7 @@ pub fn variable(name: &str) -> String {
     name.to_ascii_uppercase().replace('-', "_")
 }
 
-fn error(what: impl Into<String>) -> ParseError {
+pub(super) fn error(what: impl Into<String>) -> ParseError {
     ParseError { line: 1, column: 1, what: what.into() }
 }
 
@@ -276,6 +302,7 @@ impl Line {
         match self {
             Self::Read(pattern) => pattern.variables().collect(),
             Self::ReadRaw(text) | Self::Until(text) | Self::Say(text) => text.variables().collect(),
+            Self::Answer { rules, .. } => rules.iter().flat_map(Rule::variables).collect(),
             Self::Cvm(reply) => {
                 let facts = reply.facts.iter().flat_map(|(_, text)| text.variables());
                 facts.chain(reply.cookie.iter().flat_map(Text::variables)).collect()

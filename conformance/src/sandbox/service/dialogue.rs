@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Instant};
 
 use bstr::ByteSlice as _;
 
-use super::{call::Call, cvm};
+use super::{call::Call, cvm, dns};
 use crate::transcript::{
     printer,
     service::Line,
@@ -180,6 +180,15 @@ impl Dialogue {
             Line::Say(text) => {
                 let said = text.expand(&self.variables);
                 return Some(self.done(Want::Send(said)));
+            }
+            Line::Answer { tcp, rules } => {
+                let Some(question) = dns::question(rest, *tcp, input.ended) else {
+                    return Some(Want::Input(self.source));
+                };
+                input.used += question.length;
+                let (facts, lines) = dns::answer(&question.packet, rules, *tcp, &self.variables);
+                self.call.facts.extend(facts);
+                self.lines.splice(self.at + 1.., lines);
             }
             Line::Elsewhere => return Some(self.done(Want::Elsewhere)),
             Line::HalfClose => return Some(self.done(Want::HalfClose)),

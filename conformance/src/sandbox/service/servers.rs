@@ -50,6 +50,8 @@ enum Place {
     Tcp(TcpListener),
     Unix(UnixListener),
     Udp(UdpSocket),
+    /// The same port by datagrams and by connections.
+    Both(UdpSocket, TcpListener),
     /// Nobody listens; a socket keeps the place.
     Nobody(#[expect(dead_code, reason = "keeps the port")] Option<OwnedFd>),
 }
@@ -116,13 +118,15 @@ impl Servers {
     /// Adds what is to be watched.
     pub fn watch<'a>(&'a self, fds: &mut Vec<PollFd<'a>>) {
         for service in &self.services {
-            let fd = match &service.at {
-                Place::Tcp(listener) => listener.as_fd(),
-                Place::Unix(listener) => listener.as_fd(),
-                Place::Udp(socket) => socket.as_fd(),
-                Place::Nobody(_) => continue,
+            let listening = match &service.at {
+                Place::Tcp(listener) => [Some(listener.as_fd()), None],
+                Place::Unix(listener) => [Some(listener.as_fd()), None],
+                Place::Udp(socket) => [Some(socket.as_fd()), None],
+                Place::Both(socket, listener) => [Some(socket.as_fd()), Some(listener.as_fd())],
+                Place::Nobody(_) => [None, None],
             };
-            fds.push(PollFd::from_borrowed_fd(fd, PollFlags::IN));
+            let watched = listening.into_iter().flatten();
+            fds.extend(watched.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
         }
         for connection in &self.connections {
             let flags = match connection.state {
@@ -175,45 +179,24 @@ impl Servers {
     }
 
     fn accept(&mut self, at: usize) -> io::Result<()> {
-        loop {
-            let service = &self.services[at];
-            let (socket, peer, datagram) = match &service.at {
-                Place::Tcp(listener) => match listener.accept() {
-                    Ok((socket, _)) => {
-                        socket.set_nodelay(true)?;
-                        socket.set_nonblocking(true)?;
-                        (Some(socket.into()), None, None)
-                    }
-                    Err(error) => return would_block(error),
-                },
-                Place::Unix(listener) => match listener.accept() {
-                    Ok((socket, _)) => {
-                        socket.set_nonblocking(true)?;
-                        (Some(socket.into()), None, None)
-                    }
-                    Err(error) => return would_block(error),
-                },
-                Place::Udp(socket) => {
-                    let mut buffer = vec![0; 65536];
-                    match socket.recv_from(&mut buffer) {
-                        Ok((length, peer)) => {
-                            buffer.truncate(length);
-                            (None, Some(peer), Some(buffer))
-                        }
-                        // A former answer found nobody.
-                        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => continue,
-                        Err(error) => return would_block(error),
-                    }
-                }
-                Place::Nobody(_) => return Ok(()),
-            };
+        while let Some(come) = self.services[at].at.next()? {
+            let service = &mut self.services[at];
             let block = service.calls.min(service.blocks.len() - 1);
-            let mut dialogue = Dialogue::new(service.blocks[block].clone(), self.variables.clone());
+            let mut lines = service.blocks[block].clone();
+            let (mut socket, mut peer, mut datagram) = (None, None, None);
+            match come {
+                Come::Stream(stream) => socket = Some(stream),
+                Come::Datagram(bytes, from) => (datagram, peer) = (Some(bytes), Some(from)),
+            }
+            if let Some(Line::Answer { tcp, .. }) = lines.first_mut() {
+                *tcp = socket.is_some();
+            }
+            let mut dialogue = Dialogue::new(lines, self.variables.clone());
             if let Some(datagram) = datagram {
                 dialogue.feed(0, &datagram);
                 dialogue.end(0);
             }
-            self.services[at].calls += 1;
+            service.calls += 1;
             self.connections.push(Connection {
                 service: at,
                 socket,
@@ -224,11 +207,66 @@ impl Servers {
                 state: State::Reading,
             });
         }
+        Ok(())
     }
 }
 
-fn would_block(error: io::Error) -> io::Result<()> {
-    if error.kind() == io::ErrorKind::WouldBlock { Ok(()) } else { Err(error) }
+/// Who has come.
+enum Come {
+    Stream(OwnedFd),
+    Datagram(Vec<u8>, SocketAddr),
+}
+
+impl Place {
+    /// The next connection or datagram that is there.
+    fn next(&self) -> io::Result<Option<Come>> {
+        match self {
+            Self::Tcp(listener) => connection(listener),
+            Self::Unix(listener) => match listener.accept() {
+                Ok((socket, _)) => {
+                    socket.set_nonblocking(true)?;
+                    Ok(Some(Come::Stream(socket.into())))
+                }
+                Err(error) => would_block(error),
+            },
+            Self::Udp(socket) => datagram(socket),
+            Self::Both(socket, listener) => match datagram(socket)? {
+                None => connection(listener),
+                come => Ok(come),
+            },
+            Self::Nobody(_) => Ok(None),
+        }
+    }
+}
+
+fn connection(listener: &TcpListener) -> io::Result<Option<Come>> {
+    match listener.accept() {
+        Ok((socket, _)) => {
+            socket.set_nodelay(true)?;
+            socket.set_nonblocking(true)?;
+            Ok(Some(Come::Stream(socket.into())))
+        }
+        Err(error) => would_block(error),
+    }
+}
+
+fn datagram(socket: &UdpSocket) -> io::Result<Option<Come>> {
+    let mut buffer = vec![0; 65536];
+    loop {
+        match socket.recv_from(&mut buffer) {
+            Ok((length, peer)) => {
+                buffer.truncate(length);
+                return Ok(Some(Come::Datagram(buffer, peer)));
+            }
+            // A former answer found nobody.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
+            Err(error) => return would_block(error),
+        }
+    }
+}
+
+fn would_block(error: io::Error) -> io::Result<Option<Come>> {
+    if error.kind() == io::ErrorKind::WouldBlock { Ok(None) } else { Err(error) }
 }
 
 impl Connection {
@@ -346,7 +384,8 @@ impl Connection {
             self.out = bytes;
             return Ok(());
         };
-        let ((Some(socket), _) | (None, Place::Udp(socket))) = (&self.elsewhere, &services[self.service].at)
+        let ((Some(socket), _) | (None, Place::Udp(socket) | Place::Both(socket, _))) =
+            (&self.elsewhere, &services[self.service].at)
         else {
             return Ok(());
         };
@@ -374,6 +413,7 @@ fn listen(service: &Service, path: &Path) -> io::Result<(Place, Option<SocketAdd
             let address = socket.local_addr()?;
             (Place::Udp(socket), Some(address))
         }
+        Kind::Dns => both_ports()?,
         Kind::Unix | Kind::Command => {
             let listener = UnixListener::bind(path)?;
             listener.set_nonblocking(true)?;
@@ -381,6 +421,28 @@ fn listen(service: &Service, path: &Path) -> io::Result<(Place, Option<SocketAdd
         }
     })
 }
+
+/// A UDP and a TCP port of the same number.
+fn both_ports() -> io::Result<(Place, Option<SocketAddr>)> {
+    let mut tries = PORT_TRIES;
+    loop {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let address = socket.local_addr()?;
+        match TcpListener::bind(address) {
+            Ok(listener) => {
+                socket.set_nonblocking(true)?;
+                listener.set_nonblocking(true)?;
+                return Ok((Place::Both(socket, listener), Some(address)));
+            }
+            Err(error) if tries == 0 => return Err(error),
+            // Somebody has that number for TCP.
+            Err(_) => tries -= 1,
+        }
+    }
+}
+
+/// How often a number is looked for that is free for both.
+const PORT_TRIES: usize = 100;
 
 /// A place at which nobody listens, and nobody else can.
 fn refuse(kind: Kind, path: &Path) -> io::Result<(Place, Option<SocketAddr>)> {
@@ -391,7 +453,7 @@ fn refuse(kind: Kind, path: &Path) -> io::Result<(Place, Option<SocketAddr>)> {
             let address = SocketAddr::try_from(getsockname(&socket)?)?;
             Ok((Place::Nobody(Some(socket)), Some(address)))
         }
-        Kind::Udp => {
+        Kind::Udp | Kind::Dns => {
             let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
             Ok((Place::Nobody(None), Some(socket.local_addr()?)))
         }
