@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 use mailfront_conformance::{
     play::Delivery,
     sandbox::Workshop,
-    target::{Pipelining, Target},
+    target::Target,
     transcript::{Case, model::Level, parse},
 };
 use mailfront_tests::{play, story, verdict};
@@ -31,7 +31,7 @@ fn liar(fault: &str, folder: &Path) -> Target {
         modules: None,
         delivery: Some("queuedir".into()),
         known: Vec::new(),
-        pipelining: Pipelining::Any,
+        ..Target::default()
     }
 }
 

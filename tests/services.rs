@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 use mailfront_conformance::{
     play::Delivery,
     sandbox::Workshop,
-    target::{Pipelining, Target},
+    target::Target,
     transcript::{model::Level, parse},
 };
 use mailfront_tests::{play, story, verdict};
@@ -27,7 +27,7 @@ fn judged(source: &str, deliveries: &[Delivery]) -> (String, String) {
         modules: None,
         delivery: None,
         known: Vec::new(),
-        pipelining: Pipelining::Any,
+        ..Target::default()
     };
     let workshop = Workshop::new().expect("a workshop");
     workshop.use_program(Path::new(env!("CARGO_BIN_EXE_suite")));

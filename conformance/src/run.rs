@@ -13,7 +13,7 @@ use std::{
 use crate::{
     evidence,
     exit::Status,
-    judge::{Verdict, judge, verdict},
+    judge::{Verdict, custody, judge, verdict},
     play::{self, Delivery},
     report::{
         Event, Report,
@@ -108,6 +108,10 @@ impl Run<'_> {
     fn units<'c>(&self, case: &'c Case) -> Vec<Unit<'c>> {
         let chosen =
             Delivery::ALL.into_iter().filter(|d| self.deliveries.is_empty() || self.deliveries.contains(d));
+        let words = case.front.words();
+        let program = words.first().and_then(|role| self.target.program(role));
+        let by_address = program.is_some_and(|program| program.port.is_some());
+        let chosen = chosen.filter(|d| d.over_tcp() || !by_address);
         chosen.filter(|d| plays_in(&case.front, *d)).map(|delivery| Unit { case, delivery }).collect()
     }
 
@@ -207,8 +211,10 @@ impl Run<'_> {
         if case.front.setup.iter().any(|s| s.starts_with("user ")) && !rustix::process::geteuid().is_root() {
             return Ok(Verdict::Skip("needs root to change the user".into()));
         }
+        let _turn = self.workshop.turn(self.target);
         let world = World::new(self.workshop, self.target, &case.front)?;
         let mut outcome = play::play(case, program, self.target.pipelining, &world, delivery, self.limit)?;
+        world.settle(custody::count(case, &outcome))?;
         let judgement = judge(case, &world, &mut outcome);
         let plain = verdict::plain(&judgement, self.level);
         let verdict = match self.known.get(&case.id) {

@@ -1,19 +1,26 @@
 //! A server that calls services: each line of its client names one, and it says what came back.
 //!
 //! `tcp ADDRESS TEXT`, `unix PATH TEXT`, `udp ADDRESS TEXT`, `run PROGRAM TEXT` and `queue PROGRAM TEXT`
-//! send the text; `\n` in it is a line end. `flood N` answers with N bytes, `hold` starts the talk over
-//! TCP that lasts until the end.
+//! send the text; `\n` in it is a line end. `flood N` answers with N bytes.
+//!
+//! `caller serve PORT PROGRAM ARGUMENT…` is a server that starts the program for each connection.
 
 use std::{
     env,
     io::{self, BufRead as _, Read, Write},
-    net::{Shutdown, TcpStream, UdpSocket},
-    os::unix::net::UnixStream,
+    net::{Shutdown, TcpListener, TcpStream, UdpSocket},
+    os::{fd::OwnedFd, unix::net::UnixStream},
     process::{Command, Stdio},
     time::Duration,
 };
 
 fn main() -> io::Result<()> {
+    let words: Vec<String> = env::args().skip(1).collect();
+    if let [verb, port, program, arguments @ ..] = &words[..]
+        && verb == "serve"
+    {
+        return serve(port, program, arguments);
+    }
     say("ready")?;
     for line in io::stdin().lock().lines() {
         let line = line?;
@@ -37,6 +44,19 @@ fn main() -> io::Result<()> {
         })?;
     }
     Ok(())
+}
+
+/// Starts the program for each connection, as a server of the UCSPI kind does.
+fn serve(port: &str, program: &str, arguments: &[String]) -> io::Result<()> {
+    let listener = TcpListener::bind(("127.0.0.1", port.parse().unwrap_or_default()))?;
+    loop {
+        let stream: OwnedFd = listener.accept()?.0.into();
+        let mut command = Command::new(program);
+        command.args(arguments).stdin(stream.try_clone()?).stdout(stream);
+        let mut child = command.spawn()?;
+        drop(command);
+        child.wait()?;
+    }
 }
 
 fn say(text: &str) -> io::Result<()> {

@@ -126,7 +126,16 @@ impl Liar {
         file.push(0);
         file.extend_from_slice(&self.envelope);
         file.push(0);
+        if self.is("adds-trace") {
+            file.extend_from_slice(b"Received: by x\n more\n");
+        }
         file.extend_from_slice(message);
+        if self.is("delivers-late") {
+            // As a server does that delivers by itself: the client has its answer by then.
+            let write = format!("sleep 0.2; cat >{queue}/tmp/{number}; mv {queue}/tmp/{number} {queue}/new/{number}");
+            let mut child = Command::new("sh").args(["-c", &write]).stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
+            return child.stdin.take().map_or(Ok(()), |mut input| input.write_all(&file));
+        }
         fs::write(format!("{queue}/new/{number}"), file)
     }
 

@@ -76,7 +76,9 @@ impl Client {
         // What a process used at most is gone with it, and it now waits for the next command.
         let peak = self.process.peak_memory().ok_or_else(|| io::Error::other("no VmHWM in /proc"))?;
         self.process.tx = None;
-        self.wait(&self.process.pidfd, PollFlags::IN)?;
+        if let Some(pidfd) = &self.process.pidfd {
+            self.wait(pidfd, PollFlags::IN)?;
+        }
         let processor = processor_time(self.process.pid())?;
         Ok(Costs { processor, peak, bytes: bytes as u64 })
     }

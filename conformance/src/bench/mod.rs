@@ -98,7 +98,7 @@ impl Stand {
 
     /// `/bin/true` in the same kind of place.
     fn of_true(workshop: &Workshop, target: &Target) -> io::Result<Self> {
-        let program = Program { path: TRUE.into(), words: Vec::new() };
+        let program = Program { path: TRUE.into(), ..Program::default() };
         let stand = Self::new(workshop, target, "echo", ONE_PLUGIN)?;
         Ok(Self { program, arguments: Vec::new(), serves: false, ..stand })
     }

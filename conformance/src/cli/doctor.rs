@@ -18,7 +18,7 @@ use super::{Built, Failure, select};
 use crate::{
     cases::Cases,
     exit::Status,
-    judge::queue,
+    judge::{custody, queue},
     play::{self, Delivery, Outcome, player::LIMIT},
     report::style::{BAD, GOOD, HEAD, ODD},
     sandbox::{Workshop, World},
@@ -139,7 +139,12 @@ impl Visit<'_> {
     fn programs(&mut self) {
         let target = self.target;
         for (role, command) in &target.programs {
-            let path = target.program(role).map(|program| program.path).unwrap_or_default();
+            let program = target.program(role).unwrap_or_default();
+            if let Some(port) = program.port {
+                self.good(role, &format!("a server at port {port}"));
+                continue;
+            }
+            let path = program.path;
             let real = std::fs::canonicalize(&path).unwrap_or(path);
             let words = command.split_once(' ').map_or("", |(_, words)| words);
             self.good(role, format!("{} {words}", real.display()).trim_end());
@@ -213,7 +218,9 @@ impl Visit<'_> {
         let program =
             self.target.program(&role).ok_or_else(|| io::Error::other(format!("no program {role}")))?;
         let world = World::new(self.workshop, self.target, &case.front)?;
+        let way = if program.port.is_some() && !way.over_tcp() { Delivery::Tcp } else { way };
         let outcome = play::play(case, &program, self.target.pipelining, &world, way, self.limit)?;
+        world.settle(custody::count(case, &outcome))?;
         Ok((world, outcome))
     }
 

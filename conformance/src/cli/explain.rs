@@ -17,7 +17,7 @@ use crate::{
     run::plays_in,
     sandbox::{PROBE, Workshop, World},
     spec::{Clause, Spec},
-    target::{Pipelining, Program, Target},
+    target::{Program, Target},
     transcript::{Act, Case, front::Reach, script, text::printable},
 };
 
@@ -99,7 +99,7 @@ fn stand_in(
                 modules: None,
                 delivery: Some("queuedir".into()),
                 known: Vec::new(),
-                pipelining: Pipelining::Any,
+                ..Target::default()
             })
         }
     }
@@ -112,7 +112,7 @@ fn program(case: &Case, target: &Target) -> Result<Program, Failure> {
     match target.program(role) {
         Some(program) => Ok(program),
         None if role.is_empty() => Err(Failure::usage(format!("{}: `run` is missing", case.id))),
-        None => Ok(Program { path: role.into(), words: Vec::new() }),
+        None => Ok(Program { path: role.into(), ..Program::default() }),
     }
 }
 

@@ -113,6 +113,10 @@ pub fn target(name: &str, workshop: &Workshop, built: Option<Built>) -> Result<(
             )));
         }
     };
+    if let Some(start) = &target.start {
+        let script = beside(&start.script, folder)?;
+        workshop.start(&mut target, &script).map_err(Failure::not_started)?;
+    }
     target.anchor()?;
     let mut known = KnownList::default();
     for file in &target.known {
@@ -121,7 +125,9 @@ pub fn target(name: &str, workshop: &Workshop, built: Option<Built>) -> Result<(
     }
     for (role, command) in &target.programs {
         let program = target.program(role);
-        let there = program.as_ref().is_some_and(|p| p.path.components().count() < 2 || p.path.exists());
+        let there = program
+            .as_ref()
+            .is_some_and(|p| p.port.is_some() || p.path.components().count() < 2 || p.path.exists());
         if !there {
             return Err(Failure::not_started(format!(
                 "target {}: the program of role {role} is not there: {command}",
@@ -130,6 +136,15 @@ pub fn target(name: &str, workshop: &Workshop, built: Option<Built>) -> Result<(
         }
     }
     Ok((target, known))
+}
+
+/// The text of a file that a target file names.
+fn beside(file: &Path, folder: Option<&Path>) -> Result<String, Failure> {
+    let Some(folder) = folder else {
+        return Ok(embedded_beside(file).map(str::to_string).unwrap_or_default());
+    };
+    let place = folder.join(file);
+    std::fs::read_to_string(&place).map_err(|e| Failure::usage(format!("{}: {e}", place.display())))
 }
 
 fn known_list(file: &Path, folder: Option<&Path>) -> Result<KnownList, Failure> {

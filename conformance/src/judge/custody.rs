@@ -37,12 +37,7 @@ pub fn check(case: &Case, world: &World, outcome: &Outcome, judgement: &mut Judg
         Ok(captured) => captured,
         Err(error) => return fail("a readable queue", error.to_string()),
     };
-    let (sent, output) = (&outcome.sent, &outcome.output);
-    let acknowledged = match protocol {
-        Protocol::Smtp => acknowledged(sent, output),
-        Protocol::Qmtp => packages::qmtp(sent, output),
-        Protocol::Qmqp => packages::qmqp(sent, output),
-    };
+    let acknowledged = of_protocol(protocol, outcome);
     let mut left: Vec<&queue::Message> = captured.iter().collect();
     for message in &acknowledged {
         let found = left.iter().position(|captured| {
@@ -56,6 +51,20 @@ pub fn check(case: &Case, world: &World, outcome: &Outcome, judgement: &mut Judg
     }
     for message in left {
         fail("nothing is captured but acknowledged messages", queue::describe(message));
+    }
+}
+
+/// How many messages were acknowledged in a play of `case`.
+pub fn count(case: &Case, outcome: &Outcome) -> usize {
+    case.front.protocol().map_or(0, |protocol| of_protocol(protocol, outcome).len())
+}
+
+fn of_protocol(protocol: Protocol, outcome: &Outcome) -> Vec<Acknowledged> {
+    let (sent, output) = (&outcome.sent, &outcome.output);
+    match protocol {
+        Protocol::Smtp => acknowledged(sent, output),
+        Protocol::Qmtp => packages::qmtp(sent, output),
+        Protocol::Qmqp => packages::qmqp(sent, output),
     }
 }
 

@@ -23,7 +23,16 @@ pub fn check(case: &Case, world: &World, outcome: &Outcome, judgement: &mut Judg
         .collect();
     let (findings, variables) = (&mut judgement.findings, &outcome.variables);
     let before = findings.len();
-    lines(&taken, outcome, findings);
+    if outcome.remote {
+        let unseen = taken.iter().filter_map(|e| match e.fact {
+            Fact::Exit(_) => Some("exit status"),
+            Fact::Log(_) | Fact::LogHas(_) | Fact::LogLacks(_) | Fact::Stderr(_) => Some("log"),
+            _ => None,
+        });
+        judgement.unobservable.extend(unseen.map(String::from));
+    } else {
+        lines(&taken, outcome, findings);
+    }
     queued(&taken, world, outcome, findings, &mut judgement.unobservable);
     for expectation in &taken {
         let mut find = |aspect, expected: &str, got: &[u8]| {
@@ -157,9 +166,12 @@ fn queued(
         let found = captured.iter().position(|message| {
             message.from == from
                 && message.to == to
-                && content
-                    .as_ref()
-                    .is_none_or(|content| differs(content, &message.content, variables).is_none())
+                && content.as_ref().is_none_or(|content| {
+                    differs(content, &message.content, variables).is_none()
+                        || world.capture_is_shared
+                            && below_trace(&message.content)
+                                .any(|below| differs(content, below, variables).is_none())
+                })
         });
         match found {
             Some(at) => _ = captured.remove(at),
@@ -184,6 +196,24 @@ fn describe(from: &[u8], to: &[Vec<u8>]) -> String {
     use crate::transcript::text::escape;
     let to: Vec<String> = to.iter().map(|to| format!("<{}>", escape(to))).collect();
     format!("<{}> -> {}", escape(from), to.join(" "))
+}
+
+/// What is below each of the header fields that a server has put on top.
+fn below_trace(content: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = content;
+    std::iter::from_fn(move || {
+        let colon = rest.find_byte(b':')?;
+        let name = &rest[..colon];
+        if name.is_empty() || !name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'-') {
+            return None;
+        }
+        let mut end = rest.find_byte(b'\n')? + 1;
+        while rest.get(end).is_some_and(|b| b" \t".contains(b)) {
+            end += rest[end..].find_byte(b'\n')? + 1;
+        }
+        rest = &rest[end..];
+        Some(rest)
+    })
 }
 
 /// The first line of `actual` that is not as `wanted`; `None` if all is right.
@@ -309,7 +339,7 @@ fn matching(world: &World, path: &Text, variables: &Variables) -> Vec<PathBuf> {
 
 /// Nothing may be left in the folder for temporary files nor in the queue's `tmp`.
 fn left_over(world: &World, judgement: &mut Judgement) {
-    let queue_tmp = world.queue.as_ref().map(|queue| queue.join("tmp"));
+    let queue_tmp = world.queue.as_ref().filter(|_| !world.capture_is_shared).map(|queue| queue.join("tmp"));
     for folder in [Some(world.temporary.clone()), queue_tmp].into_iter().flatten() {
         if let Some(entry) = fs::read_dir(&folder).ok().and_then(|mut entries| entries.next()?.ok()) {
             let inside = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -31,6 +31,8 @@ pub struct Outcome {
     pub sent: Vec<u8>,
     /// How the process ended; `None` if it was killed by the hang guard.
     pub exit: Option<Exit>,
+    /// It is a server that was not started for the play: only the connection was seen.
+    pub remote: bool,
     /// Its process id.
     pub pid: u32,
     /// Lines of `silence` steps at which something was said, with those bytes.

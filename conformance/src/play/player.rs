@@ -52,6 +52,10 @@ pub fn play(
         delivery,
         watches_memory,
     };
+    player.outcome.remote = program.port.is_some();
+    if case.front.words() == ["pop3"] {
+        player.log_in(world, case.front.needs.iter().any(|need| need == LOGIN))?;
+    }
     player.walk()?;
     let mut outcome = player.finish(started)?;
     if world.has_programs() {
@@ -76,7 +80,39 @@ struct Player {
     watches_memory: bool,
 }
 
+/// What a case needs that logs in itself.
+const LOGIN: &str = "login";
+
 impl Player {
+    /// Brings a POP3 server into the state in which cases find it: behind the log-in, with a greeting.
+    fn log_in(&mut self, world: &World, by_case: bool) -> io::Result<()> {
+        let Some(pop3) = &world.pop3 else { return Ok(()) };
+        if pop3.silent {
+            self.wire.output.extend_from_slice(b"+OK\r\n");
+            return Ok(());
+        }
+        let Some((user, password)) = pop3.login.as_deref().and_then(|login| login.split_once(' ')) else {
+            return Ok(());
+        };
+        if by_case {
+            let values = [("USER", user), ("PASSWORD", password)];
+            self.outcome.variables.extend(values.map(|(name, value)| (name.to_string(), value.into())));
+            return Ok(());
+        }
+        let mut last = 0;
+        for line in ["".to_string(), format!("USER {user}\r\n"), format!("PASS {password}\r\n")] {
+            last = self.wire.output.len();
+            self.wire.send(line.as_bytes());
+            while !self.wire.output[last..].ends_with(b"\n") {
+                if self.wire.pump(Until::Output)? != Stop::Output {
+                    return Err(io::Error::other("the server does not let the suite log in"));
+                }
+            }
+        }
+        self.wire.forget(self.wire.output.len() - last);
+        Ok(())
+    }
+
     fn walk(&mut self) -> io::Result<()> {
         // The greeting is the first answer to be awaited where the client may not run ahead (RFC 5321
         // section 4.3.1).
@@ -227,7 +263,7 @@ impl Player {
         }
         let exit = self.wire.process.reap(!ended)?;
         outcome.duration = started.elapsed();
-        outcome.exit = ended.then_some(exit);
+        outcome.exit = exit.filter(|_| ended);
         if stop == Stop::Held {
             outcome.leak = Some("something holds its output or standard error open after its exit".into());
         }

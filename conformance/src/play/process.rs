@@ -1,7 +1,6 @@
 //! Starts the program under test and watches it.
 
 use std::{
-    fs::File,
     io,
     net::{Ipv4Addr, TcpListener, TcpStream},
     os::{
@@ -27,16 +26,19 @@ use super::{
     waits::{self, Waits},
 };
 use crate::{
-    sandbox::World,
+    sandbox::{World, user_ids},
     target::Program,
     transcript::{front::Setup, model::Exit},
 };
 
 /// A started program and our ends of its connection.
 pub struct Process {
-    child: Child,
+    /// Nothing where it is a server that is not started for a play.
+    child: Option<Child>,
     /// Readable when the process has ended.
-    pub pidfd: OwnedFd,
+    pub pidfd: Option<OwnedFd>,
+    /// The two ends of a connection to a server: the client's port and the server's.
+    ports: Option<(u16, u16)>,
     /// Where we write.
     pub tx: Option<OwnedFd>,
     /// Where we read.
@@ -66,6 +68,9 @@ impl Process {
         world: &World,
         delivery: Delivery,
     ) -> io::Result<Self> {
+        if let Some(port) = program.port {
+            return Self::connect(port);
+        }
         let mut command = command(program, arguments, world)?;
         let (tx, rx, unread);
         if delivery.over_tcp() {
@@ -100,27 +105,60 @@ impl Process {
         drop(command);
         let pid = Pid::from_child(&child);
         let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
-        Ok(Self { child, pidfd, tx: Some(tx), rx: Some(rx), err: Some(err), unread })
+        Ok(Self {
+            child: Some(child),
+            pidfd: Some(pidfd),
+            ports: None,
+            tx: Some(tx),
+            rx: Some(rx),
+            err: Some(err),
+            unread,
+        })
+    }
+
+    /// A connection to a server at a port of the loopback interface.
+    fn connect(port: u16) -> io::Result<Self> {
+        let client = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+        client.set_nodelay(true)?;
+        client.set_nonblocking(true)?;
+        let ports = Some((client.local_addr()?.port(), port));
+        let rx = Some(OwnedFd::from(client.try_clone()?));
+        Ok(Self { child: None, pidfd: None, ports, tx: Some(client.into()), rx, err: None, unread: None })
+    }
+
+    /// Whether it is a server that is not started for a play: then only the connection is seen.
+    pub fn is_remote(&self) -> bool {
+        self.child.is_none()
     }
 
     /// Its process id.
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.child.as_ref().map_or(0, Child::id)
     }
 
     /// How many bytes it has been sent and not read yet.
     fn unread_bytes(&self) -> u64 {
+        if let Some((client, server)) = self.ports {
+            return unread_at(server, client);
+        }
         let end = self.unread.as_ref().or(self.tx.as_ref());
         end.map_or(0, |fd| rustix::io::ioctl_fionread(fd).unwrap_or(0))
     }
 
     /// Whether it has read everything and waits for the client.
-    pub fn is_silent(&self) -> bool {
+    /// A server whose process is not known has read everything and said nothing for a while: `quiet`.
+    pub fn is_silent(&self, quiet: Duration) -> bool {
+        if self.is_remote() {
+            return quiet >= REMOTE_QUIET && self.unread_bytes() == 0;
+        }
         self.unread_bytes() == 0 && waits::of(self.pid()) == Waits::ForInput
     }
 
     /// Whether it waits for the client to read.
-    pub fn is_stuck(&self) -> bool {
+    pub fn is_stuck(&self, quiet: Duration) -> bool {
+        if self.is_remote() {
+            return quiet >= REMOTE_QUIET;
+        }
         waits::of(self.pid()) == Waits::ForOutput
     }
 
@@ -144,26 +182,30 @@ impl Process {
             "ALRM" => Signal::ALARM,
             _ => return Err(io::Error::other(format!("signal {name} is not known"))),
         };
-        Ok(rustix::process::pidfd_send_signal(&self.pidfd, signal)?)
+        let pidfd = self.pidfd.as_ref().ok_or_else(|| io::Error::other("a server takes no signals"))?;
+        Ok(rustix::process::pidfd_send_signal(pidfd, signal)?)
     }
 
     /// Collects its exit status; it has ended or is ended now.
-    pub fn reap(&mut self, kill: bool) -> io::Result<Exit> {
+    /// That of a server is not seen.
+    pub fn reap(&mut self, kill: bool) -> io::Result<Option<Exit>> {
         if kill {
             self.end_group();
         }
-        let status = self.child.wait()?;
-        Ok(match (status.code(), status.signal()) {
+        let Some(child) = &mut self.child else { return Ok(None) };
+        let status = child.wait()?;
+        Ok(Some(match (status.code(), status.signal()) {
             (Some(code), _) => Exit::Status(code),
             (None, signal) => Exit::Signal(signal.unwrap_or(0)),
-        })
+        }))
     }
 
     /// Whether processes of its group are still there. Asked after [`Process::reap`]. A child that
     /// learns of the end just now, and ends too, is not left behind.
     pub fn left_group(&self) -> bool {
+        let Some(child) = &self.child else { return false };
         let started = Instant::now();
-        while test_kill_process_group(Pid::from_child(&self.child)).is_ok() {
+        while test_kill_process_group(Pid::from_child(child)).is_ok() {
             if started.elapsed() > ENDING_MOST {
                 return true;
             }
@@ -174,8 +216,27 @@ impl Process {
 
     /// Kills what is left of its group.
     pub fn end_group(&self) {
-        let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
+        if let Some(child) = &self.child {
+            let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
+        }
     }
+}
+
+/// How long a server must have said nothing, with everything read, to count as silent.
+const REMOTE_QUIET: Duration = Duration::from_millis(200);
+
+/// What the system still holds for the reader at `local` of a connection with `remote`, both ports of
+/// the loopback interface.
+fn unread_at(local: u16, remote: u16) -> u64 {
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+    let ends = |port: u16| format!("0100007F:{port:04X}");
+    let line = table.lines().find_map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        (words.get(1) == Some(&ends(local).as_str()) && words.get(2) == Some(&ends(remote).as_str()))
+            .then(|| words.get(4).copied().unwrap_or_default().to_string())
+    });
+    let waiting = line.as_deref().and_then(|queues| queues.split_once(':')).map(|(_, received)| received);
+    waiting.and_then(|waiting| u64::from_str_radix(waiting, 16).ok()).unwrap_or(0)
 }
 
 fn set_nonblocking(fd: &impl AsFd) -> io::Result<()> {
@@ -220,21 +281,10 @@ fn command(program: &Program, arguments: &[String], world: &World) -> io::Result
         command = Command::new("/bin/sh");
         command.arg("-c").arg(format!("{script}exec \"$0\" \"$@\"{closes}")).arg(&path);
     }
-    command.args(&program.words).args(arguments);
+    command.args(program.words.iter().map(|word| world.fill(word))).args(arguments);
     command.env_clear().envs(&environment).current_dir(&world.folder).process_group(0);
     if let Some((uid, gid)) = user {
         command.uid(uid).gid(gid);
     }
     Ok(command)
-}
-
-fn user_ids(name: &str) -> io::Result<(u32, u32)> {
-    let passwd = io::read_to_string(File::open("/etc/passwd")?)?;
-    let line = passwd.lines().find(|line| line.split(':').next() == Some(name));
-    let mut fields = line.into_iter().flat_map(|line| line.split(':').skip(2));
-    let mut number = || fields.next().and_then(|field| field.parse().ok());
-    match (number(), number()) {
-        (Some(uid), Some(gid)) => Ok((uid, gid)),
-        _ => Err(io::Error::other(format!("there is no user {name}"))),
-    }
 }

@@ -51,6 +51,8 @@ pub struct Wire {
     /// The services that the program talks to.
     pub servers: Option<Servers>,
     deadline: Instant,
+    /// When something last happened.
+    moved: Instant,
 }
 
 /// What a pump waits for.
@@ -99,7 +101,16 @@ impl Wire {
             paused: false,
             servers,
             deadline: Instant::now() + limit,
+            moved: Instant::now(),
         }
+    }
+
+    /// Takes what was said so far out of the play, all but the last `kept` bytes of the output.
+    pub fn forget(&mut self, kept: usize) {
+        let cut = self.output.len().saturating_sub(kept);
+        self.output.drain(..cut);
+        self.sent.clear();
+        self.exchange = vec![Exchange::Received(self.output.clone())];
     }
 
     /// Queues bytes for the program, cut as the delivery says.
@@ -167,6 +178,10 @@ impl Wire {
         let mut look = LOOK_FIRST;
         let mut held = None;
         loop {
+            if self.process.is_remote() {
+                // Of a server the end of the connection is all that is seen.
+                self.ended |= self.closed;
+            }
             if until == Until::Output && self.output.len() > before {
                 return Ok(Stop::Output);
             }
@@ -198,10 +213,14 @@ impl Wire {
             }
             look = (look * 2).min(LOOK_MOST);
             let may_be_silent = matches!(until, Until::Output | Until::Silence) && self.is_drained();
-            if may_be_silent && !self.serves() && self.process.is_silent() && !self.turn(Duration::ZERO)? {
+            if may_be_silent
+                && !self.serves()
+                && self.process.is_silent(self.moved.elapsed())
+                && !self.turn(Duration::ZERO)?
+            {
                 return Ok(Stop::Silence);
             }
-            if self.paused && until == Until::Silence && self.process.is_stuck() {
+            if self.paused && until == Until::Silence && self.process.is_stuck(self.moved.elapsed()) {
                 return Ok(Stop::Silence);
             }
         }
@@ -235,8 +254,8 @@ impl Wire {
                 fds.push(PollFd::new(tx, PollFlags::OUT));
                 roles.push(&mut writable);
             }
-            if !self.ended {
-                fds.push(PollFd::new(&process.pidfd, PollFlags::IN));
+            if let Some(pidfd) = process.pidfd.as_ref().filter(|_| !self.ended) {
+                fds.push(PollFd::new(pidfd, PollFlags::IN));
                 roles.push(&mut ended);
             }
             let own = fds.len();
@@ -269,7 +288,11 @@ impl Wire {
             // Our copy of the server's end must not keep its output open.
             self.process.unread = None;
         }
-        Ok(readable || logged || writable || ended || asked)
+        let happened = readable || logged || writable || ended || asked;
+        if happened {
+            self.moved = Instant::now();
+        }
+        Ok(happened)
     }
 
     fn read_output(&mut self) -> io::Result<()> {

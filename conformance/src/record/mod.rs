@@ -10,7 +10,7 @@ use std::{io, time::Duration};
 use bstr::ByteSlice as _;
 
 use crate::{
-    judge::{Aspect, Finding, judge, queue},
+    judge::{Aspect, Finding, custody, judge, queue},
     play::{
         self, Delivery, Outcome,
         stream::{Cursor, Seen},
@@ -64,7 +64,10 @@ impl Recorder<'_> {
     }
 
     fn play(&self, case: &Case, world: &World) -> io::Result<Outcome> {
-        play::play(case, &self.program, self.target.pipelining, world, Delivery::Lockstep, self.limit)
+        let delivery = if self.program.port.is_some() { Delivery::Tcp } else { Delivery::Lockstep };
+        let outcome = play::play(case, &self.program, self.target.pipelining, world, delivery, self.limit)?;
+        world.settle(custody::count(case, &outcome))?;
+        Ok(outcome)
     }
 
     /// The body with the answers that came.
@@ -348,7 +351,7 @@ mod tests {
     use std::{collections::BTreeMap, os::unix::fs::PermissionsExt as _};
 
     use super::*;
-    use crate::{play::player::LIMIT, target::Pipelining};
+    use crate::play::player::LIMIT;
 
     /// Greets, says every line again, and leaves with status 3 at QUIT.
     const PARROT: &str = r#"#!/bin/sh
@@ -375,7 +378,7 @@ done
             modules: None,
             delivery: None,
             known: Vec::new(),
-            pipelining: Pipelining::Any,
+            ..Target::default()
         };
         let workshop = Workshop::new().unwrap();
         let program = target.program("smtp").unwrap();

@@ -1,7 +1,9 @@
 //! The world of one play: a folder, an environment, files, modules and services put in place.
 
 pub mod cdb;
+mod server;
 pub mod service;
+mod shared;
 mod world;
 
 use std::{
@@ -9,12 +11,16 @@ use std::{
     os::unix::fs::symlink,
     path::{Path, PathBuf},
     sync::{
-        Mutex, OnceLock,
+        Mutex, MutexGuard, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
+pub use shared::user_ids;
 pub use world::World;
+
+use crate::target::Target;
+use server::Server;
 
 /// The probe module, to be copied under the names a case asks for (see `conformance/probe`).
 pub static PROBE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/probe.so"));
@@ -26,6 +32,8 @@ pub struct Workshop {
     next: AtomicUsize,
     pool: Mutex<Vec<String>>,
     program: OnceLock<PathBuf>,
+    server: OnceLock<Server>,
+    turn: Mutex<()>,
 }
 
 impl Workshop {
@@ -40,7 +48,15 @@ impl Workshop {
             fs::create_dir(root.path().join(folder))?;
         }
         let plays = folder_for_plays()?;
-        Ok(Self { root, plays, next: AtomicUsize::new(0), pool: Mutex::default(), program: OnceLock::new() })
+        Ok(Self {
+            root,
+            plays,
+            next: AtomicUsize::new(0),
+            pool: Mutex::default(),
+            program: OnceLock::new(),
+            server: OnceLock::new(),
+            turn: Mutex::default(),
+        })
     }
 
     /// Links `names` to the program `exe`, which acts by the name it is started under; gives the
@@ -61,6 +77,23 @@ impl Workshop {
     pub fn use_program(&self, exe: &Path) {
         // The first that is named stays.
         let _ = self.program.set(exe.to_path_buf());
+    }
+
+    /// Runs what the target has to be started with, and fills in its variables. `script` is the text of
+    /// its script. It is stopped with the workshop.
+    ///
+    /// # Errors
+    /// It does not start: why, with what it said.
+    pub fn start(&self, target: &mut Target, script: &str) -> Result<(), String> {
+        let Some(start) = target.start.clone() else { return Ok(()) };
+        let server = Server::start(target, &start, script, &self.root.path().join("server"))?;
+        let _ = self.server.set(server);
+        Ok(())
+    }
+
+    /// The right to play against a server that plays share; nobody else has it meanwhile.
+    pub fn turn(&self, target: &Target) -> Option<MutexGuard<'_, ()>> {
+        target.is_shared().then(|| self.turn.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
     /// The suite's program.

@@ -12,9 +12,10 @@ use std::{
 use super::{
     Workshop, cdb,
     service::{Call, Calls, Servers, stub},
+    shared,
 };
 use crate::{
-    target::Target,
+    target::{Pop3, Target},
     transcript::{
         front::{Front, Setup},
         service::{Kind, variable},
@@ -43,6 +44,10 @@ pub struct World {
     pub setups: Vec<Setup>,
     /// The queue folder, if the case has one that the suite made.
     pub queue: Option<PathBuf>,
+    /// It is one of a server's that outlives the play.
+    pub capture_is_shared: bool,
+    /// How the POP3 server of a generic case is reached.
+    pub pop3: Option<Pop3>,
     /// The folder for temporary files.
     pub temporary: PathBuf,
     /// The folder of the target's own modules, if they lie beside the probe's.
@@ -69,6 +74,8 @@ impl World {
             variables: Variables::new(),
             setups: front.setups().map_err(|entry| other(format!("setup `{entry}` is not understood")))?,
             queue: None,
+            capture_is_shared: false,
+            pop3: target.pop3.clone().filter(|_| front.words() == ["pop3"]),
             folder: folder.clone(),
             temporary: temporary.clone(),
             own_modules: None,
@@ -84,7 +91,11 @@ impl World {
             world.variables.insert(name.into(), value.into_bytes());
         }
         let words = front.words();
-        if words.iter().any(|word| word.split(':').any(|item| item == "queuedir"))
+        if let Some(capture) = target.capture().filter(|_| words.len() == 1) {
+            shared::empty(&capture.join("new"))?;
+            world.capture_is_shared = true;
+            world.queue = Some(capture.into());
+        } else if words.iter().any(|word| word.split(':').any(|item| item == "queuedir"))
             || (words.len() == 1 && target.delivery.as_deref() == Some("queuedir"))
         {
             for sub in ["", "tmp", "new"] {
@@ -120,12 +131,30 @@ impl World {
             world.variables.insert(variable.into(), value.as_bytes().to_vec());
         }
         world.prepare()?;
+        if let Some(pop3) = &world.pop3 {
+            shared::lend_maildir(&world.folder, pop3)?;
+        }
         Ok(world)
+    }
+
+    /// Waits until `count` messages have come to the folder that a server delivers to, or a while, and
+    /// takes back the maildir that it was lent.
+    ///
+    /// # Errors
+    /// A folder cannot be watched or copied.
+    pub fn settle(&self, count: usize) -> io::Result<()> {
+        if let Some(queue) = self.queue.as_ref().filter(|_| self.capture_is_shared) {
+            shared::await_files(&queue.join("new"), count)?;
+        }
+        self.pop3.as_ref().map_or(Ok(()), |pop3| shared::take_maildir_back(&self.folder, pop3))
     }
 
     /// `${CASE}`, `${Q}` and `${TMP}` filled in.
     pub fn fill(&self, value: &str) -> String {
         let mut value = value.to_string();
+        if !value.contains("${") {
+            return value;
+        }
         for (name, with) in &self.variables {
             value = value.replace(&format!("${{{name}}}"), &String::from_utf8_lossy(with));
         }

@@ -15,7 +15,7 @@ use crate::sandbox::Workshop;
 pub use known::{Known, KnownList};
 
 /// An implementation under test, as its target file describes it.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Target {
     /// A short name for reports.
@@ -23,7 +23,8 @@ pub struct Target {
     /// What it is, in one sentence.
     #[serde(default)]
     pub title: String,
-    /// Role → command. A first word that is itself a role stands for that role's program.
+    /// Role → command. A first word that is itself a role stands for that role's program; `tcp:PORT` is
+    /// a server at that port of the loopback interface.
     pub programs: BTreeMap<String, String>,
     /// What it can do, as `needs` of a case asks for it.
     #[serde(default)]
@@ -31,7 +32,8 @@ pub struct Target {
     /// Where its own modules lie, to be found beside the probe's.
     #[serde(default)]
     pub modules: Option<PathBuf>,
-    /// How captured messages are seen: `queuedir`, or nothing.
+    /// How captured messages are seen: `queuedir` in a folder of the case, `queuedir DIR` in one of the
+    /// server's, or nothing.
     #[serde(default)]
     pub delivery: Option<String>,
     /// The lists of known failures, beside the target file: one file or several, one an area.
@@ -40,6 +42,45 @@ pub struct Target {
     /// How far a client may send ahead: `any` (the default), or `rfc2920`.
     #[serde(default)]
     pub pipelining: Pipelining,
+    /// What is run before the first play.
+    #[serde(default)]
+    pub start: Option<Start>,
+    /// How its POP3 server is reached.
+    #[serde(default)]
+    pub pop3: Option<Pop3>,
+}
+
+/// What is run before the first play, in a folder of its own: a server, where a role is a port, or what
+/// puts files in place. `${DIR}` is the folder and `${PORT}`, `${PORT2}` are free ports, in the target
+/// file and in its environment.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Start {
+    /// A shell script beside the target file.
+    pub script: PathBuf,
+    /// Seconds within which it must be ready.
+    #[serde(default = "patience")]
+    pub ready: u64,
+}
+
+/// Seconds that a server may take, usually.
+fn patience() -> u64 {
+    30
+}
+
+/// How a POP3 server is reached and where it looks.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Pop3 {
+    /// User and password, if it wants a log-in. A case that does not need `login` begins behind it: the
+    /// answer to PASS is its greeting.
+    pub login: Option<String>,
+    /// It does not greet, being logged in already: a `+OK` takes the greeting's place.
+    pub silent: bool,
+    /// Where it looks for the maildir, if not in the case's folder.
+    pub maildir: Option<PathBuf>,
+    /// Whose the maildir must be.
+    pub owner: Option<String>,
 }
 
 /// A file, or an array of files.
@@ -68,8 +109,10 @@ pub enum Pipelining {
 }
 
 /// A command ready to be started.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Program {
+    /// The port of the loopback interface at which it serves, if it is not started for a play.
+    pub port: Option<u16>,
     /// The file to start.
     pub path: PathBuf,
     /// Words before those of the case.
@@ -100,7 +143,10 @@ impl Target {
         }
         match target.delivery.as_deref() {
             None | Some("queuedir") => Ok(target),
-            Some(other) => Err(format!("delivery `{other}` is not known; it is `queuedir` or left out")),
+            Some(folder) if folder.starts_with("queuedir ") => Ok(target),
+            Some(other) => {
+                Err(format!("delivery `{other}` is not known; it is `queuedir`, `queuedir DIR` or left out"))
+            }
         }
     }
 
@@ -110,8 +156,11 @@ impl Target {
             let mailfront = self.programs.get("mailfront")?;
             let beside = Path::new(mailfront.split_whitespace().next()?).with_file_name(role);
             let known = role.starts_with("smtpfront-") || role.starts_with("qm");
-            return (known && beside.exists()).then(|| Program { path: beside, words: Vec::new() });
+            return (known && beside.exists()).then(|| Program { path: beside, ..Program::default() });
         };
+        if let Some(port) = command.strip_prefix("tcp:") {
+            return Some(Program { port: Some(port.parse().ok()?), ..Program::default() });
+        }
         let mut words = command.split_whitespace().map(str::to_string);
         let first = words.next()?;
         let rest: Vec<String> = words.collect();
@@ -121,7 +170,7 @@ impl Target {
                 program.words.extend(rest);
                 Some(program)
             }
-            _ => Some(Program { path: first.into(), words: rest }),
+            _ => Some(Program { path: first.into(), words: rest, port: None }),
         }
     }
 
@@ -138,6 +187,32 @@ impl Target {
             }
         }
         Ok(())
+    }
+
+    /// The folder in which a server of its own leaves captured messages.
+    pub fn capture(&self) -> Option<&Path> {
+        self.delivery.as_deref()?.strip_prefix("queuedir ").map(Path::new)
+    }
+
+    /// Whether plays share something of a server and cannot go side by side.
+    pub fn is_shared(&self) -> bool {
+        self.capture().is_some() || self.pop3.as_ref().is_some_and(|pop3| pop3.maildir.is_some())
+    }
+
+    /// Puts the values of variables in place, e.g. those of a server that has been started.
+    pub fn fill(&mut self, variables: &BTreeMap<String, String>) {
+        let fill = |text: &mut String| {
+            for (name, value) in variables {
+                *text = text.replace(&format!("${{{name}}}"), value);
+            }
+        };
+        self.programs.values_mut().for_each(fill);
+        self.delivery.iter_mut().for_each(fill);
+        if let Some(place) = self.pop3.as_mut().and_then(|pop3| pop3.maildir.as_mut()) {
+            let mut text = place.to_string_lossy().into_owned();
+            fill(&mut text);
+            *place = text.into();
+        }
     }
 
     /// The features of `needed` that this target lacks.
@@ -171,8 +246,7 @@ pub fn built_in<'a>(
         features: features.chain(["pipelining"]).map(str::to_string).collect(),
         modules: None,
         delivery: Some("queuedir".into()),
-        known: Vec::new(),
-        pipelining: Pipelining::Any,
+        ..Target::default()
     })
 }
 
