@@ -126,3 +126,30 @@ fn the_reference_answers_a_person() {
     assert!(err.contains("no-such-plugin"), "{out}{err}");
     assert!(mailfront(&["smtp"], 111).1.contains("Fatal: "));
 }
+
+#[test]
+fn a_profile_selects_its_cases_and_names_the_sections() {
+    let (out, _) = said(suite().args(["list", "--profile", "smuggling"]), 0);
+    assert!(out.lines().any(|line| line.starts_with("RFC 5321 4.1.1.4  smtp/smuggling/")), "{out}");
+    assert!(!out.contains("mailfront/"), "{out}");
+    let (_, error) = said(suite().args(["run", "--profile", "nothing"]), 2);
+    assert!(error.contains("smuggling"), "{error}");
+}
+
+#[test]
+fn a_target_file_to_begin_with_is_written_once_and_can_be_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("mine.toml");
+    let init = |program: &str| {
+        let mut init = suite();
+        init.arg("init").arg(&file).args(["--program", program]);
+        init
+    };
+    said(&mut init("smtp"), 2);
+    said(&mut init("smtp=/bin/cat -u"), 0);
+    said(&mut init("smtp=/bin/true"), 2);
+    let text = fs::read_to_string(&file).expect("the file");
+    assert!(text.starts_with("name = \"mine\"") && text.contains("smtp = \"/bin/cat -u\""), "{text}");
+    let (out, _) = said(suite().args(["doctor", "--target"]).arg(&file), 3);
+    assert!(out.contains("greeting"), "{out}");
+}

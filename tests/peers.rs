@@ -16,12 +16,29 @@ fn main() -> ExitCode {
         let trial = if there { Trial::test(name, test) } else { Trial::test(name, missing) };
         trial.with_kind("mailfront 2.12").with_ignored_flag(!there && !required)
     };
-    let trials = vec![
+    let mut trials = vec![
         trial("departs_exactly_as_listed", departs_exactly_as_listed),
         trial("a_removed_entry_is_noticed", a_removed_entry_is_noticed),
         trial("an_added_entry_is_noticed", an_added_entry_is_noticed),
         trial("plugin_lists_do_as_the_model_says", plugin_lists_do_as_the_model_says),
     ];
+    let unpacked = env::var("PEERS").unwrap_or_else(|_| "/var/tmp/mailfront-peers".into());
+    for (name, program, filter) in [
+        ("postfix-qmqpd", format!("{unpacked}/postfix/usr/lib/postfix/sbin/qmqpd"), "qmqp/**"),
+        ("dovecot-pop3", "/usr/lib/dovecot/pop3".into(), "pop3/**"),
+    ] {
+        // Both want root: for a port's owner, and for the owner of a maildir.
+        let there = Path::new(&program).exists() && rustix::process::geteuid().is_root();
+        let test = move || {
+            if !there {
+                return Err(format!("{program} is not there, or this is not root").into());
+            }
+            let target = repository().join(format!("fixtures/targets/{name}.toml"));
+            Ok(run(&target, filter).assert().try_success().map(|_| ())?)
+        };
+        let trial = Trial::test("departs_exactly_as_listed", test).with_kind(name);
+        trials.push(trial.with_ignored_flag(!there && !required));
+    }
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 

@@ -14,6 +14,7 @@ use rstest::rstest;
 
 const SOCKETS: &str = include_str!("services/sockets.case");
 const PROGRAMS: &str = include_str!("services/programs.case");
+const NAMES: &str = include_str!("services/names.case");
 const QUEUE: &str = include_str!("services/queue.case");
 const SLOW_READER: &str = include_str!("services/slow-reader.case");
 
@@ -41,6 +42,7 @@ fn judged(source: &str, deliveries: &[Delivery]) -> (String, String) {
 #[rstest]
 #[case::sockets(SOCKETS, "pass")]
 #[case::programs(PROGRAMS, "pass")]
+#[case::names(NAMES, "pass")]
 #[case::queue(QUEUE, "pass")]
 #[case::slow_reader(SLOW_READER, "pass")]
 fn services_do_as_they_are_told(#[case] source: &str, #[case] expected: &str) {
@@ -58,6 +60,8 @@ fn services_do_as_they_are_told(#[case] source: &str, #[case] expected: &str) {
 #[case::an_open_descriptor(PROGRAMS, "fds: 0 1 2", "fds: 0 1", "got      0 1 2")]
 #[case::a_variable_that_is_there(PROGRAMS, "env NOTHING", "env GREETING", "got      hello")]
 #[case::another_mask(PROGRAMS, "umask 027", "umask 022", "got      0022")]
+#[case::another_question(NAMES, "query: deaf.example A", "query: deaf.example TXT", "deaf.example A")]
+#[case::an_answer_of_another_kind(NAMES, "*: SERVFAIL", "*: REFUSED", "code 5")]
 #[case::a_message_cut(QUEUE, "queue\nnext", "read 3\nnext", "queued")]
 #[case::a_refused_message(QUEUE, "exit 31", "exit 0", "no other message")]
 #[case::another_listing(SLOW_READER, "cur new tmp", "cur new", "no other entry")]

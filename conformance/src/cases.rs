@@ -14,6 +14,9 @@ static TRANSCRIPTS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/tran
 /// The target files it carries.
 static TARGETS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/targets");
 
+/// The profiles it carries.
+static PROFILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/profiles");
+
 /// The ending of a transcript's file name.
 const ENDING: &str = "case";
 
@@ -125,6 +128,14 @@ pub fn embedded_lists() -> Vec<(String, &'static str)> {
     let files = TARGETS.files().filter(|file| file.path().to_string_lossy().ends_with(".known.toml"));
     let named = files.filter_map(|file| {
         Some((format!("fixtures/targets/{}", file.path().display()), file.contents_utf8()?))
+    });
+    named.collect()
+}
+
+/// The profiles of the program: name and text.
+pub fn embedded_profiles() -> Vec<(String, &'static str)> {
+    let named = PROFILES.files().filter_map(|file| {
+        Some((file.path().to_str()?.strip_suffix(".toml")?.to_string(), file.contents_utf8()?))
     });
     named.collect()
 }

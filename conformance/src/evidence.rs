@@ -185,7 +185,7 @@ pub fn reproduce(case: &Case, program: &Program, world: &World, sent: &[u8]) -> 
     let words: Vec<String> = program
         .words
         .iter()
-        .cloned()
+        .map(|word| here(&world.fill(word)))
         .chain(case.front.words().iter().skip(1).map(|word| here(&world.fill(word))))
         .map(|word| double_quote(&word))
         .collect();

@@ -8,7 +8,7 @@
 //! compares and gives a verdict; it never prints. [`run`] does both for a selection of cases and sends
 //! events, and [`report`] reads the stream of events and nothing else.
 //!
-//! [`record`] writes down what an implementation answers. [`lint`] holds the cases against the guide,
+//! [`profile`] is a named selection of cases. [`record`] writes down what an implementation answers. [`lint`] holds the cases against the guide,
 //! [`coverage`] the contract against the cases. [`property`] makes cases up and holds them against
 //! models. [`mod@bench`] measures. [`cli`] is one verb, one file.
 
@@ -21,6 +21,7 @@ pub mod exit;
 pub mod judge;
 pub mod lint;
 pub mod play;
+pub mod profile;
 pub mod property;
 pub mod record;
 pub mod report;

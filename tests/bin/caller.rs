@@ -1,7 +1,7 @@
 //! A server that calls services: each line of its client names one, and it says what came back.
 //!
 //! `tcp ADDRESS TEXT`, `unix PATH TEXT`, `udp ADDRESS TEXT`, `run PROGRAM TEXT` and `queue PROGRAM TEXT`
-//! send the text; `\n` in it is a line end. `flood N` answers with N bytes.
+//! send the text, `ask ADDRESS NAME` asks a name server; `\n` in it is a line end. `flood N` answers with N bytes.
 //!
 //! `caller serve PORT PROGRAM ARGUMENT…` is a server that starts the program for each connection.
 
@@ -33,6 +33,7 @@ fn main() -> io::Result<()> {
             "unix" => UnixStream::connect(&place)
                 .and_then(|stream| talk(&stream, &stream, &text, || stream.shutdown(Shutdown::Write))),
             "udp" => datagram(&place, &text),
+            "ask" => ask(&place, &text),
             "run" => run(&place, &text),
             "queue" => queue(&place, &text),
             "flood" => Ok("x".repeat(place.parse().unwrap_or_default())),
@@ -86,6 +87,32 @@ fn datagram(place: &str, text: &str) -> io::Result<String> {
     let (length, from) = socket.recv_from(&mut buffer)?;
     let strange = if from.to_string() == place { "" } else { " from elsewhere" };
     Ok(format!("{}{strange}", String::from_utf8_lossy(&buffer[..length])))
+}
+
+/// The address of a name, asked by a datagram and, if that is cut, over a connection (RFC 1035).
+fn ask(place: &str, name: &str) -> io::Result<String> {
+    let mut question = b"\x01\x02\x01\0\0\x01\0\0\0\0\0\0".to_vec();
+    for label in name.split('.') {
+        question.push(label.len().try_into().unwrap_or_default());
+        question.extend_from_slice(label.as_bytes());
+    }
+    question.extend_from_slice(b"\0\0\x01\0\x01");
+    let socket = UdpSocket::bind("127.0.0.1:0")?;
+    socket.set_read_timeout(Some(Duration::from_millis(300)))?;
+    socket.send_to(&question, place)?;
+    let mut answer = vec![0; 1000];
+    let length = socket.recv_from(&mut answer)?.0;
+    answer.truncate(length);
+    if answer[2] & 2 != 0 {
+        let mut stream = TcpStream::connect(place)?;
+        stream.write_all(&u16::try_from(question.len()).unwrap_or_default().to_be_bytes())?;
+        stream.write_all(&question)?;
+        answer.clear();
+        stream.read_to_end(&mut answer)?;
+        answer.drain(..2);
+    }
+    let records = u16::from_be_bytes([answer[6], answer[7]]);
+    Ok(format!("code {} records {records} end {:?}", answer[3] & 15, &answer[answer.len() - 4..]))
 }
 
 fn run(program: &str, text: &str) -> io::Result<String> {

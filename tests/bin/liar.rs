@@ -132,8 +132,13 @@ impl Liar {
         file.extend_from_slice(message);
         if self.is("delivers-late") {
             // As a server does that delivers by itself: the client has its answer by then.
-            let write = format!("sleep 0.2; cat >{queue}/tmp/{number}; mv {queue}/tmp/{number} {queue}/new/{number}");
-            let mut child = Command::new("sh").args(["-c", &write]).stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
+            let write =
+                format!("sleep 0.2; cat >{queue}/tmp/{number}; mv {queue}/tmp/{number} {queue}/new/{number}");
+            let mut child = Command::new("sh")
+                .args(["-c", &write])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::null())
+                .spawn()?;
             return child.stdin.take().map_or(Ok(()), |mut input| input.write_all(&file));
         }
         fs::write(format!("{queue}/new/{number}"), file)

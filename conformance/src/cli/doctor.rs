@@ -59,6 +59,19 @@ silence
 C: QUIT
 ";
 
+/// What is said to servers of other protocols.
+const OTHERS: [(&str, &str); 3] = [
+    (
+        "qmqp",
+        "C| ${[}${[}Subject: doctor\\n${]}${[}doctor@example.net${]}${[}patient@example.com${]}${]}\nsilence\n",
+    ),
+    (
+        "qmtp",
+        "C| ${[}\\nSubject: doctor\\n${]}${[}doctor@example.net${]}${[}${[}patient@example.com${]}${]}\nsilence\n",
+    ),
+    ("pop3", "silence\nC: STAT\nsilence\nC: QUIT\n"),
+];
+
 /// The message of [`SESSION`] as it must arrive, behind anything put in front of it.
 const MESSAGE: &[u8] = b"Subject: doctor\n\n.one period\n";
 
@@ -164,11 +177,7 @@ impl Visit<'_> {
         } else if self.target.programs.contains_key("mailfront") {
             "mailfront smtp queuedir accept"
         } else {
-            return self.bad(
-                Status::NotStarted,
-                "smtp",
-                "no role `smtp` or `mailfront` that could be spoken to",
-            );
+            return self.others();
         };
         let played = session(run, SESSION).and_then(|case| self.play(&case, Delivery::Lockstep));
         let (world, outcome) = match played {
@@ -211,6 +220,29 @@ impl Visit<'_> {
         }
         self.delivery(&world, &outcome);
         self.time(run);
+    }
+
+    /// A word with each server of another protocol.
+    fn others(&mut self) {
+        let spoken = OTHERS.iter().filter(|(role, _)| self.target.programs.contains_key(*role));
+        let spoken: Vec<_> = spoken.copied().collect();
+        if spoken.is_empty() {
+            let what = "no role that could be spoken to: smtp, mailfront, qmtp, qmqp or pop3";
+            return self.bad(Status::NotStarted, "programs", what);
+        }
+        for (role, dialogue) in spoken {
+            let played = session(role, dialogue).and_then(|case| self.play(&case, Delivery::Lockstep));
+            match played {
+                Ok((_, outcome)) if outcome.output.is_empty() => {
+                    self.bad(Status::NotStarted, role, "it says nothing");
+                }
+                Ok((_, outcome)) => {
+                    let says = escape_short(&outcome.output, SHOWN_MAX);
+                    self.good(role, &format!("it says {says}"));
+                }
+                Err(error) => self.bad(Status::NotStarted, role, &error.to_string()),
+            }
+        }
     }
 
     fn play(&self, case: &Case, way: Delivery) -> io::Result<(World, Outcome)> {

@@ -22,7 +22,14 @@ pub struct Arguments {
 pub fn list(arguments: &Arguments, cases: &Cases) -> Result<Status, Failure> {
     let out = &mut anstream::stdout().lock();
     let selected = arguments.selection.of(cases)?;
+    let profile = arguments.selection.profile.as_deref();
+    for section in profile.iter().flat_map(|profile| profile.unanswered(cases)) {
+        writeln!(out, "# {section}: no case")?;
+    }
     for case in &selected {
+        if let Some(row) = profile.and_then(|profile| profile.row(case)) {
+            write!(out, "{}  ", printable(row.section.as_bytes()))?;
+        }
         if arguments.long {
             let front = &case.front;
             let clauses = front.clauses.join(" ");

@@ -4,6 +4,7 @@ mod bench;
 mod coverage;
 mod doctor;
 mod explain;
+mod init;
 mod lint;
 mod list;
 mod prop;
@@ -44,6 +45,8 @@ enum Verb {
     Explain(explain::Arguments),
     /// Look at a target before a run: is it there, does it answer, is delivery seen?
     Doctor(doctor::Arguments),
+    /// Write a target file to begin with.
+    Init(init::Arguments),
     /// Hold a target against a model with inputs made up at random.
     Prop(prop::Arguments),
     /// Hold cases and lists of known failures against the rules of the guide.
@@ -78,6 +81,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, built: Option<Built>)
         Verb::List(arguments) => list::list(&arguments, &cases),
         Verb::Explain(arguments) => explain::explain(&arguments, &cases, built),
         Verb::Doctor(arguments) => doctor::doctor(&arguments, &cases, built),
+        Verb::Init(arguments) => init::init(&arguments),
         Verb::Bench(arguments) => bench::bench(&arguments, built),
         Verb::Prop(arguments) => prop::run(&arguments, built),
         Verb::Record(arguments) => record::record(&arguments, built),

@@ -90,7 +90,7 @@ pub fn run(arguments: &Arguments, cases: &Cases, built: Option<Built>) -> Result
         jobs: arguments.jobs.unwrap_or(JOBS_PER_PROCESSOR * processors),
         limit: Duration::from_secs(arguments.hang_limit),
         shard: arguments.selection.shard.map(|(k, n)| format!("{k}/{n}")),
-        faults: faults(cases, &known),
+        faults: faults(cases, &known, &arguments.selection),
         workshop: &workshop,
     };
     let mut reports = reports(arguments)?;
@@ -134,7 +134,7 @@ fn reports(arguments: &Arguments) -> Result<Vec<Box<dyn Report>>, Failure> {
 
 /// Cases that cannot be read, and entries of the list of known failures that no case has: neither
 /// those of this run nor, where the run has a folder of its own, those in the program.
-fn faults(cases: &Cases, known: &KnownList) -> Vec<String> {
+fn faults(cases: &Cases, known: &KnownList, selection: &Selection) -> Vec<String> {
     let unreadable = cases.unreadable.iter().map(|case| format!("{}: {}", case.file, case.why));
     let has = |cases: &Cases, id: &str| cases.cases.iter().any(|case| case.id == id);
     let mut dead: Vec<&str> = known.known.iter().map(|entry| entry.case.as_str()).collect();
@@ -143,5 +143,8 @@ fn faults(cases: &Cases, known: &KnownList) -> Vec<String> {
         let embedded = Cases::embedded();
         dead.retain(|id| !has(&embedded, id));
     }
+    let unanswered = selection.profile.iter().flat_map(|profile| profile.unanswered(cases));
+    let unreadable =
+        unreadable.chain(unanswered.map(|section| format!("profile: no case answers {section}")));
     unreadable.chain(dead.iter().map(|id| format!("known failure of {id}: there is no such case"))).collect()
 }

@@ -1,6 +1,9 @@
 //! Which cases, which target: the arguments several verbs share.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use clap::{
     builder::{PathBufValueParser, TypedValueParser},
@@ -11,6 +14,7 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use super::Failure;
 use crate::{
     cases::{Cases, embedded_beside, embedded_target, embedded_targets},
+    profile::Profile,
     sandbox::Workshop,
     target::{KnownList, Target},
     transcript::Case,
@@ -49,9 +53,16 @@ pub struct Selection {
     /// Only cases whose id matches one of these globs (`**` crosses folders, `*` does not).
     #[arg(long, value_name = "GLOB", num_args = 1..)]
     pub filter: Vec<String>,
+    /// Only the cases of this profile, a named selection that follows a document.
+    #[arg(long, value_name = "NAME", value_parser = profile)]
+    pub profile: Option<Arc<Profile>>,
     /// Only part K of N of the selected cases, for several machines.
     #[arg(long, value_name = "K/N", value_parser = shard)]
     pub shard: Option<(usize, usize)>,
+}
+
+fn profile(name: &str) -> Result<Arc<Profile>, String> {
+    Profile::named(name).map(Arc::new)
 }
 
 fn shard(text: &str) -> Result<(usize, usize), String> {
@@ -67,6 +78,7 @@ impl Selection {
     pub fn of<'a>(&self, cases: &'a Cases) -> Result<Vec<&'a Case>, Failure> {
         let globs = self.globs()?;
         let chosen = cases.cases.iter().filter(|case| self.filter.is_empty() || globs.is_match(&case.id));
+        let chosen = chosen.filter(|case| self.profile.as_ref().is_none_or(|p| p.row(case).is_some()));
         Ok(match self.shard {
             None => chosen.collect(),
             Some((k, n)) => {
@@ -77,7 +89,7 @@ impl Selection {
 
     /// Whether nothing is left out.
     pub fn is_everything(&self) -> bool {
-        self.filter.is_empty() && self.shard.is_none()
+        self.filter.is_empty() && self.shard.is_none() && self.profile.is_none()
     }
 
     fn globs(&self) -> Result<GlobSet, Failure> {

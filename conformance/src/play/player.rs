@@ -88,7 +88,7 @@ impl Player {
     fn log_in(&mut self, world: &World, by_case: bool) -> io::Result<()> {
         let Some(pop3) = &world.pop3 else { return Ok(()) };
         if pop3.silent {
-            self.wire.output.extend_from_slice(b"+OK\r\n");
+            self.wire.output.extend_from_slice(b"+OK ready\r\n");
             return Ok(());
         }
         let Some((user, password)) = pop3.login.as_deref().and_then(|login| login.split_once(' ')) else {
