@@ -4,6 +4,7 @@
 use std::{fs, time::Duration};
 
 use mailfront_conformance::{
+    play::Delivery,
     sandbox::Workshop,
     target::Target,
     transcript::{model::Level, parse},
@@ -37,12 +38,13 @@ fn session() -> String {
     SESSION.lines().filter(seen).map(|line| format!("{line}\n")).collect()
 }
 
-fn judged(source: &str, fault: &str) -> (String, String) {
+fn judged(source: &str, fault: &str, deliveries: &[Delivery]) -> (String, String) {
     let mut target = Target::parse(TARGET).expect("a target");
     let workshop = Workshop::new().expect("a workshop");
     workshop.start(&mut target, &script(fault)).expect("it starts");
     let case = parse("served", source).expect("the case is right");
-    let events = play(&case, &target, &workshop, &[], Level::Should, Duration::from_secs(3)).expect("a run");
+    let events =
+        play(&case, &target, &workshop, deliveries, Level::Should, Duration::from_secs(3)).expect("a run");
     let (verdict, detail) = verdict(&events);
     (verdict, detail + "\n" + &story(&events))
 }
@@ -55,14 +57,15 @@ fn judged(source: &str, fault: &str) -> (String, String) {
 #[case::answers_nothing("answers-nothing", "fail", "(nothing)")]
 #[case::never_reads("never-reads", "hang", "no end within")]
 fn each_server_gets_its_verdict(#[case] fault: &str, #[case] expected: &str, #[case] evidence: &str) {
-    let (verdict, story) = judged(&session(), fault);
+    let (verdict, story) =
+        judged(&session(), fault, if expected == "pass" { &[] } else { &[Delivery::TcpBurst] });
     assert_eq!(verdict, expected, "{fault}: {story}");
     assert!(story.contains(evidence), "{fault}: {story}");
 }
 
 #[rstest]
 fn what_only_a_started_program_shows_is_never_passed() {
-    let (verdict, detail) = judged(SESSION, "honest");
+    let (verdict, detail) = judged(SESSION, "honest", &[]);
     assert_eq!(verdict, "unobservable", "{detail}");
     assert!(detail.starts_with("exit status"), "{detail}");
 }
@@ -72,7 +75,7 @@ fn what_only_a_started_program_shows_is_never_passed() {
 #[case::content("| Subject: x\n|\n| .\n| .leading\n| last\n", "pass")]
 fn a_message_is_compared_below_what_the_server_puts_on_top(#[case] lines: &str, #[case] expected: &str) {
     let source = session() + "queued: <a@example.net> -> <b@example.com>\n" + lines;
-    let (verdict, story) = judged(&source, "adds-trace");
+    let (verdict, story) = judged(&source, "adds-trace", &[Delivery::Tcp]);
     assert_eq!(verdict, expected, "{story}");
 }
 

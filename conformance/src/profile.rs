@@ -31,6 +31,8 @@ pub struct Row {
     /// Only cases at least so strong; all, if it is left out.
     #[serde(default)]
     pub level: Option<Level>,
+    #[serde(skip)]
+    globs: GlobSet,
 }
 
 impl Profile {
@@ -53,9 +55,13 @@ impl Profile {
     /// # Errors
     /// What is wrong, and where.
     pub fn parse(source: &str) -> Result<Self, String> {
-        let profile: Self = toml::from_str(source).map_err(|e| e.to_string().trim_end().to_string())?;
-        for row in &profile.row {
-            row.globs()?;
+        let mut profile: Self = toml::from_str(source).map_err(|e| e.to_string().trim_end().to_string())?;
+        for row in &mut profile.row {
+            let mut set = GlobSetBuilder::new();
+            for glob in &row.cases {
+                set.add(GlobBuilder::new(glob).literal_separator(true).build().map_err(|e| e.to_string())?);
+            }
+            row.globs = set.build().map_err(|e| e.to_string())?;
         }
         Ok(profile)
     }
@@ -74,16 +80,7 @@ impl Profile {
 
 impl Row {
     fn has(&self, case: &Case) -> bool {
-        self.level.is_none_or(|level| case.front.level >= level)
-            && self.globs().is_ok_and(|globs| globs.is_match(&case.id))
-    }
-
-    fn globs(&self) -> Result<GlobSet, String> {
-        let mut set = GlobSetBuilder::new();
-        for glob in &self.cases {
-            set.add(GlobBuilder::new(glob).literal_separator(true).build().map_err(|e| e.to_string())?);
-        }
-        set.build().map_err(|e| e.to_string())
+        self.level.is_none_or(|level| case.front.level >= level) && self.globs.is_match(&case.id)
     }
 }
 
