@@ -1,4 +1,5 @@
-//! Standard input and output: buffered bytes, lines, responses, time limits and byte counts.
+//! Standard input and output: buffered bytes, lines, responses, time limits and byte counts, in the
+//! clear or inside TLS.
 //!
 //! All methods take `&self`: a loaded module may write through the session while a protocol reads.
 
@@ -14,6 +15,10 @@ use rustix::{buffer::spare_capacity, event::PollFlags, io::Errno};
 use crate::{
     log::Log,
     response::{Framing, Response},
+    tls::{
+        Negotiated,
+        stream::{self, Stream},
+    },
     wait,
 };
 
@@ -61,6 +66,15 @@ pub enum Line {
     TooLong,
 }
 
+/// Why there is no TLS after a handshake (TLS-7).
+#[derive(Debug, Clone, PartialEq)]
+pub enum NoHandshake {
+    /// The client does not keep to the protocol, or there is nothing both sides know.
+    Protocol(rustls::Error),
+    /// The client did not go on.
+    End(End),
+}
+
 /// Writes all lines of a response by other means than [`Connection::write`] alone.
 pub type LineWriter = fn(&Connection, &Response) -> Result<(), End>;
 
@@ -70,6 +84,7 @@ pub struct Connection {
     pub log: Log,
     input: Cell<BorrowedFd<'static>>,
     output: BorrowedFd<'static>,
+    tls: RefCell<Option<Stream>>,
     buffer: RefCell<Buffer>,
     framing: Cell<Framing>,
     line_writer: Cell<Option<LineWriter>>,
@@ -99,6 +114,7 @@ impl Connection {
             log,
             input: Cell::new(input),
             output,
+            tls: RefCell::default(),
             buffer: RefCell::default(),
             framing: Cell::new(Framing::Smtp),
             line_writer: Cell::new(None),
@@ -125,11 +141,57 @@ impl Connection {
         self.line_writer.set(Some(writer));
     }
 
-    /// From now on `input` is read, and what was read before and not consumed is forgotten.
-    pub fn replace_input(&self, input: BorrowedFd<'static>) {
-        *self.buffer.borrow_mut() = Buffer::default();
+    /// From now on `input` is read and counted; what was read before and not consumed is forgotten.
+    /// Gives the number of bytes that were (SMTP-MISC-10, TLS-22).
+    pub fn replace_input(&self, input: BorrowedFd<'static>) -> usize {
         self.input_end.set(None);
+        let forgotten = self.buffer.take();
         self.input.set(input);
+        self.bytes_in.set(0);
+        forgotten.bytes.len() - forgotten.start
+    }
+
+    /// Shakes hands. From then on everything read and written goes through `stream`, and the counts
+    /// begin anew (SMTP-MISC-10). What the client sent ahead is taken for its part of the handshake,
+    /// never for commands (TLS-8).
+    ///
+    /// # Errors
+    /// There is no TLS; nothing may be sent any more.
+    pub fn shake_hands(&self, mut stream: Stream) -> Result<Negotiated, NoHandshake> {
+        let early = self.buffer.take();
+        self.bytes_in.set(0);
+        self.bytes_out.set(0);
+        let mut records = early.bytes[early.start..].to_vec();
+        let mut bytes = Vec::new();
+        loop {
+            let taken = stream.take(&records, &mut bytes);
+            // An alert tells the client what is wrong; whether it arrives matters no more.
+            let sent = self.transmit(&stream.outgoing());
+            taken.map_err(NoHandshake::Protocol)?;
+            sent.map_err(NoHandshake::End)?;
+            if let Some(negotiated) = stream.negotiated() {
+                self.bytes_in.set(bytes.len() as u64);
+                *self.buffer.borrow_mut() = Buffer { bytes, start: 0 };
+                *self.tls.borrow_mut() = Some(stream);
+                return Ok(negotiated);
+            }
+            if stream.is_over() {
+                return Err(NoHandshake::End(End::Eof));
+            }
+            records.clear();
+            self.receive(&mut records).map_err(NoHandshake::End)?;
+        }
+    }
+
+    /// Tells a client inside TLS that nothing more will come, if it takes that at once (TLS-12).
+    pub fn close(&self) {
+        if let Some(mut stream) = self.tls.take() {
+            stream.close();
+            if wait::ready(self.output, PollFlags::OUT, Instant::now()).is_ok_and(|ready| ready) {
+                // It is a courtesy to a client that may be gone.
+                let _ignored = rustix::io::write(self.output, &stream.outgoing());
+            }
+        }
     }
 
     /// Puts bytes back in front of those not yet consumed.
@@ -257,17 +319,16 @@ impl Connection {
     /// # Errors
     /// The client is gone, or takes nothing.
     pub fn write(&self, bytes: &[u8]) -> Result<(), End> {
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            self.wait(self.output, PollFlags::OUT)?;
-            match rustix::io::write(self.output, &rest[..rest.len().min(WRITE_SIZE)]) {
-                Ok(written) => {
-                    self.bytes_out.set(self.bytes_out.get() + written as u64);
-                    rest = &rest[written..];
-                }
-                Err(Errno::INTR | Errno::AGAIN) => {}
-                Err(_) => return Err(End::Failed),
-            }
+        let mut tls = self.tls.borrow_mut();
+        let Some(stream) = tls.as_mut() else {
+            let (sent, result) = self.transmit_counted(bytes);
+            self.bytes_out.set(self.bytes_out.get() + sent);
+            return result;
+        };
+        for record in bytes.chunks(stream::RECORD_MAX) {
+            stream.give(record).map_err(|_| End::Failed)?;
+            self.transmit(&stream.outgoing())?;
+            self.bytes_out.set(self.bytes_out.get() + record.len() as u64);
         }
         Ok(())
     }
@@ -281,22 +342,67 @@ impl Connection {
     }
 
     fn read_more(&self) -> Result<(), End> {
+        let mut bytes = std::mem::take(&mut *self.buffer.borrow_mut()).bytes;
+        bytes.clear();
+        match self.tls.borrow_mut().as_mut() {
+            None => self.receive(&mut bytes)?,
+            Some(stream) => self.decrypt(stream, &mut bytes)?,
+        }
+        self.bytes_in.set(self.bytes_in.get() + bytes.len() as u64);
+        *self.buffer.borrow_mut() = Buffer { bytes, start: 0 };
+        Ok(())
+    }
+
+    /// Reads until there is plaintext. Whatever ends TLS ends the input (TLS-11).
+    fn decrypt(&self, stream: &mut Stream, plaintext: &mut Vec<u8>) -> Result<(), End> {
+        let mut records = Vec::new();
+        while plaintext.is_empty() {
+            if stream.is_over() {
+                return Err(End::Eof);
+            }
+            records.clear();
+            self.receive(&mut records).map_err(|end| if end == End::SessionOver { end } else { End::Eof })?;
+            let taken = stream.take(&records, plaintext);
+            self.transmit(&stream.outgoing())?;
+            if let Err(error) = taken {
+                self.log.line(format!("TLS error {}", stream::error_number(&error)).as_bytes());
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what the client has sent, at least one byte.
+    fn receive(&self, bytes: &mut Vec<u8>) -> Result<(), End> {
+        bytes.reserve_exact(READ_SIZE);
         loop {
             self.wait(self.input.get(), PollFlags::IN)?;
-            let mut buffer = self.buffer.borrow_mut();
-            buffer.start = 0;
-            buffer.bytes.clear();
-            buffer.bytes.reserve_exact(READ_SIZE);
-            match rustix::io::read(self.input.get(), spare_capacity(&mut buffer.bytes)) {
+            match rustix::io::read(self.input.get(), spare_capacity(bytes)) {
                 Ok(0) => return Err(End::Eof),
-                Ok(count) => {
-                    self.bytes_in.set(self.bytes_in.get() + count as u64);
-                    return Ok(());
-                }
+                Ok(_) => return Ok(()),
                 Err(Errno::INTR | Errno::AGAIN) => {}
                 Err(_) => return Err(End::Failed),
             }
         }
+    }
+
+    fn transmit(&self, bytes: &[u8]) -> Result<(), End> {
+        self.transmit_counted(bytes).1
+    }
+
+    /// Sends bytes as they are; gives how many of them went out.
+    fn transmit_counted(&self, bytes: &[u8]) -> (u64, Result<(), End>) {
+        let mut sent = 0;
+        while sent < bytes.len() {
+            if let Err(end) = self.wait(self.output, PollFlags::OUT) {
+                return (sent as u64, Err(end));
+            }
+            match rustix::io::write(self.output, &bytes[sent..bytes.len().min(sent + WRITE_SIZE)]) {
+                Ok(written) => sent += written,
+                Err(Errno::INTR | Errno::AGAIN) => {}
+                Err(_) => return (sent as u64, Err(End::Failed)),
+            }
+        }
+        (sent as u64, Ok(()))
     }
 
     /// Waits until `fd` is ready, or has an error that the next call will tell.

@@ -55,6 +55,7 @@ pub fn serve(arguments: &[BString]) -> ExitStatus {
 /// count of bytes (CORE-LOG-7).
 pub(crate) fn finish(session: &Session, chain: &mut Chain) {
     let _ignored = chain.reset(session);
+    session.connection.close();
     log_bytes(session);
 }
 

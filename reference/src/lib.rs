@@ -5,8 +5,8 @@
 //!
 //! - [`response`]: what a hook answers and a client is told: a number, a text, and how they are sent.
 //! - [`session`]: what the modules of one connection share: variables, numbers, strings.
-//! - [`connection`]: standard input and output: bytes, lines, time limits, counts. [`log`] is standard
-//!   error. [`wait`] is how anything is waited for.
+//! - [`connection`]: standard input and output: bytes, lines, time limits, counts. [`tls`] is what
+//!   encrypts them. [`log`] is standard error. [`wait`] is how anything is waited for.
 //! - [`plugin`]: what a module can do: the hooks of its events and commands of its own.
 //! - [`plugin_list`]: the language in which plugins are listed: `name`, `+name`, `-name`, `-*`.
 //! - [`modules`]: a name becomes a module: one built in, else a shared object, which [`abi`] loads.
@@ -42,5 +42,6 @@ pub mod qmail_home;
 pub mod response;
 pub mod scratch;
 pub mod session;
+pub mod tls;
 pub mod wait;
 pub mod wire;

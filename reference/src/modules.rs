@@ -44,6 +44,7 @@ const PLUGINS: Table<dyn Module> = &[
     ("reject", || Box::new(plugins::reject::Reject)),
     ("relayclient", || Box::new(plugins::relayclient::Relayclient)),
     ("require-auth", || Box::new(plugins::require_auth::RequireAuth)),
+    ("starttls-ucspi", || Box::new(plugins::starttls_ucspi::StarttlsUcspi)),
 ];
 
 /// The names of all modules built in.

@@ -39,9 +39,10 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     PROGRAMS.iter().map(|program| program.name)
 }
 
-/// What this mailfront can do: the names of its built-in modules, and `c-modules`, compiled ones.
+/// What this mailfront can do: the names of its built-in modules; `c-modules`, compiled ones; `tls`, the
+/// `$TLS_*` variables.
 pub fn features() -> impl Iterator<Item = &'static str> {
-    modules::built_in_names().chain(["c-modules"])
+    modules::built_in_names().chain(["c-modules", "tls"])
 }
 
 /// Runs the program that the file name of the first word names, with the other words as its arguments,

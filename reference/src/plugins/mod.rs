@@ -16,3 +16,4 @@ pub mod qmail_validate;
 pub mod reject;
 pub mod relayclient;
 pub mod require_auth;
+pub mod starttls_ucspi;
