@@ -274,9 +274,8 @@ impl Session {
     /// Forgets what the client called itself and who it proved to be: somebody between could have said
     /// it in its place before TLS (TLS-10).
     pub fn forget_client(&self) {
-        let is_learned = |name: &BString| {
-            *name == HELO_DOMAIN || *name == "authenticated" || name.starts_with(b"auth_")
-        };
+        let is_learned =
+            |name: &BString| *name == HELO_DOMAIN || *name == "authenticated" || name.starts_with(b"auth_");
         self.numbers.borrow_mut().retain(|name, _| !is_learned(name));
         self.strings.borrow_mut().retain(|name, _| !is_learned(name));
         self.exported.borrow_mut().clear();

@@ -42,7 +42,8 @@ impl Module for StarttlsUcspi {
     }
 
     fn command(&mut self, _: usize, _: Option<&mut BString>, session: &Session) -> Flow {
-        if session.respond(&Response::new(220, "2.0.0 Ready to start TLS")).is_ok() && start(session).is_some()
+        if session.respond(&Response::new(220, "2.0.0 Ready to start TLS")).is_ok()
+            && start(session).is_some()
         {
             Flow::Continue
         } else {

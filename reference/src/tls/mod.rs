@@ -12,7 +12,8 @@ pub mod stream;
 use std::sync::Arc;
 
 use rustls::{
-    Error, ServerConfig, ServerConnection, SignatureAlgorithm, SupportedCipherSuite, SupportedProtocolVersion,
+    Error, ServerConfig, ServerConnection, SignatureAlgorithm, SupportedCipherSuite,
+    SupportedProtocolVersion,
     crypto::ring,
     server::NoServerSessionStorage,
     sign::{CertifiedKey, SingleCertAndKey},

@@ -36,8 +36,7 @@ pub enum Unusable {
 }
 
 /// Versions that are not in the library: leaving them out is done already.
-const ABSENT_VERSIONS: &[&str] =
-    &["SSL3.0", "TLS1.0", "TLS1.1", "DTLS0.9", "DTLS1.0", "DTLS1.2", "DTLS-ALL"];
+const ABSENT_VERSIONS: &[&str] = &["SSL3.0", "TLS1.0", "TLS1.1", "DTLS0.9", "DTLS1.0", "DTLS1.2", "DTLS-ALL"];
 
 /// Reads a priority string: parts separated by `:`, without regard to case.
 ///

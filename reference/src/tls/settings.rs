@@ -66,8 +66,7 @@ impl Settings {
     /// Reads variables and files. Nothing is read and nothing is said if TLS is not configured,
     /// unless it is asked for at once (TLS-1, TLS-15).
     pub fn read(session: &Session) -> Self {
-        let mut settings =
-            Self { immediate: session.setting(IMMEDIATE).is_some(), ..Self::default() };
+        let mut settings = Self { immediate: session.setting(IMMEDIATE).is_some(), ..Self::default() };
         let certificate = session.setting(CERTFILE).filter(|name| !name.is_empty());
         let key = session.setting(KEYFILE);
         let key_variable = if key.is_some() { KEYFILE } else { CERTFILE };
@@ -75,7 +74,9 @@ impl Settings {
         let (Some(certificate), Some(key)) = (certificate, key.filter(|name| !name.is_empty())) else {
             if settings.immediate {
                 let line = "TLS init failed: no certificate is configured";
-                settings.faults.push(Fault::new(line, format!("${IMMEDIATE} is set, and ${CERTFILE} is not")));
+                settings
+                    .faults
+                    .push(Fault::new(line, format!("${IMMEDIATE} is set, and ${CERTFILE} is not")));
             }
             return settings;
         };
@@ -149,7 +150,8 @@ fn identity(certificate: &BString, key_variable: &str, key: &BString) -> Result<
     let pem = content(certificate).map_err(unreadable(CERTFILE, certificate))?;
     let chain: Result<Vec<CertificateDer<'static>>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     let chain = chain.ok().filter(|chain| !chain.is_empty());
-    let chain = chain.ok_or_else(|| failed("No certificate in PEM form was found.", CERTFILE, certificate))?;
+    let chain =
+        chain.ok_or_else(|| failed("No certificate in PEM form was found.", CERTFILE, certificate))?;
     let pem = content(key).map_err(unreadable(key_variable, key))?;
     let der = PrivateKeyDer::from_pem_slice(&pem);
     let der = der.map_err(|_| failed("No unencrypted key in PEM form was found.", key_variable, key))?;
