@@ -108,6 +108,8 @@ impl Run<'_> {
     fn units<'c>(&self, case: &'c Case) -> Vec<Unit<'c>> {
         let chosen =
             Delivery::ALL.into_iter().filter(|d| self.deliveries.is_empty() || self.deliveries.contains(d));
+        let has_tls = self.target.features.iter().any(|feature| feature == "tls");
+        let chosen = chosen.filter(|d| *d != Delivery::Tls || has_tls);
         chosen.filter(|d| plays_in(&case.front, *d)).map(|delivery| Unit { case, delivery }).collect()
     }
 
@@ -207,7 +209,10 @@ impl Run<'_> {
         if case.front.setup.iter().any(|s| s.starts_with("user ")) && !rustix::process::geteuid().is_root() {
             return Ok(Verdict::Skip("needs root to change the user".into()));
         }
-        let world = World::new(self.workshop, self.target, &case.front)?;
+        let mut world = World::new(self.workshop, self.target, &case.front)?;
+        if delivery == Delivery::Tls {
+            world.begin_in_tls(self.workshop)?;
+        }
         let mut outcome = play::play(case, program, self.target.pipelining, &world, delivery, self.limit)?;
         let judgement = judge(case, &world, &mut outcome);
         let plain = verdict::plain(&judgement, self.level);
@@ -244,7 +249,22 @@ impl Run<'_> {
 /// Whether a case is played in this delivery.
 pub fn plays_in(front: &Front, delivery: Delivery) -> bool {
     let name = delivery.name();
-    (front.only.is_empty() || front.only.contains_key(name)) && !front.skip.contains_key(name)
+    (front.only.is_empty() || front.only.contains_key(name))
+        && !front.skip.contains_key(name)
+        && (delivery != Delivery::Tls || can_begin_in_tls(front))
+}
+
+/// Whether a case is an SMTP session that knows nothing of TLS, and so must be the same inside it.
+fn can_begin_in_tls(front: &Front) -> bool {
+    let words = front.words();
+    let is_smtp = match words.first().map(String::as_str) {
+        Some("mailfront") => words.get(1).is_some_and(|word| word == "smtp") && words.len() > 2,
+        Some(role) => role == "smtp" || role.starts_with("smtpfront-"),
+        None => false,
+    };
+    let knows_tls = front.env.keys().any(|name| name.starts_with("TLS_") || name == "UCSPITLS")
+        || front.setup.iter().any(|setup| setup.starts_with("ucspi-tls"));
+    is_smtp && !knows_tls
 }
 
 fn is_prerequisite(case: &Case) -> bool {

@@ -20,6 +20,8 @@ pub enum Delivery {
     Tcp,
     /// Burst over a TCP connection.
     TcpBurst,
+    /// Lockstep over a TCP connection, inside TLS from the first byte on.
+    Tls,
 }
 
 /// Longest piece of a packet pipe: a reader with a smaller buffer would lose the rest of it.
@@ -31,8 +33,8 @@ const DRIP_EDGE: usize = 768;
 
 impl Delivery {
     /// All of them, in the order of reports.
-    pub const ALL: [Self; 6] =
-        [Self::Lockstep, Self::Burst, Self::Drip, Self::Split, Self::Tcp, Self::TcpBurst];
+    pub const ALL: [Self; 7] =
+        [Self::Lockstep, Self::Burst, Self::Drip, Self::Split, Self::Tcp, Self::TcpBurst, Self::Tls];
 
     /// The name in cases, reports and known failures.
     pub fn name(self) -> &'static str {
@@ -43,6 +45,7 @@ impl Delivery {
             Self::Split => "split",
             Self::Tcp => "tcp",
             Self::TcpBurst => "tcp-burst",
+            Self::Tls => "tls",
         }
     }
 
@@ -53,7 +56,7 @@ impl Delivery {
 
     /// Whether the program's input and output is a TCP connection.
     pub fn over_tcp(self) -> bool {
-        matches!(self, Self::Tcp | Self::TcpBurst)
+        matches!(self, Self::Tcp | Self::TcpBurst | Self::Tls)
     }
 
     /// Whether each write must reach the reader as a piece of its own.
@@ -63,7 +66,7 @@ impl Delivery {
 
     /// Whether each answer is awaited before the next step.
     pub fn awaits_answers(self) -> bool {
-        matches!(self, Self::Lockstep | Self::Drip | Self::Tcp)
+        matches!(self, Self::Lockstep | Self::Drip | Self::Tcp | Self::Tls)
     }
 
     /// `bytes` cut into the pieces they are written in.

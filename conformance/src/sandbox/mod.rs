@@ -1,6 +1,7 @@
 //! The world of one play: a folder, an environment, files, modules and services put in place.
 
 pub mod cdb;
+pub mod certificates;
 pub mod service;
 mod world;
 
@@ -26,6 +27,7 @@ pub struct Workshop {
     next: AtomicUsize,
     pool: Mutex<Vec<String>>,
     program: OnceLock<PathBuf>,
+    certificates_made: Mutex<bool>,
 }
 
 impl Workshop {
@@ -40,7 +42,14 @@ impl Workshop {
             fs::create_dir(root.path().join(folder))?;
         }
         let plays = folder_for_plays()?;
-        Ok(Self { root, plays, next: AtomicUsize::new(0), pool: Mutex::default(), program: OnceLock::new() })
+        Ok(Self {
+            root,
+            plays,
+            next: AtomicUsize::new(0),
+            pool: Mutex::default(),
+            program: OnceLock::new(),
+            certificates_made: Mutex::default(),
+        })
     }
 
     /// Links `names` to the program `exe`, which acts by the name it is started under; gives the
@@ -66,6 +75,17 @@ impl Workshop {
     /// The suite's program.
     fn program(&self) -> std::io::Result<PathBuf> {
         self.program.get().map_or_else(std::env::current_exe, |program| Ok(program.clone()))
+    }
+
+    /// The folder of certificates, made when it is first asked for.
+    fn certificates(&self) -> std::io::Result<PathBuf> {
+        let folder = self.root.path().join("tls");
+        let mut made = self.certificates_made.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if !*made {
+            certificates::make(&folder)?;
+            *made = true;
+        }
+        Ok(folder)
     }
 
     /// The folder for the next play; not made yet.

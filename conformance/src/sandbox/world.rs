@@ -10,13 +10,13 @@ use std::{
 };
 
 use super::{
-    Workshop, cdb,
+    Workshop, cdb, certificates,
     service::{Call, Calls, Servers, stub},
 };
 use crate::{
     target::Target,
     transcript::{
-        front::{Front, Setup},
+        front::{Front, Setup, UCSPI_DESCRIPTORS},
         service::{Kind, variable},
         text::Variables,
     },
@@ -99,6 +99,15 @@ impl World {
         if let Some(messages) = &front.maildir {
             world.place_maildir(messages)?;
         }
+        if wants_certificates(front) {
+            certificates::name(&workshop.certificates()?, &mut world.variables);
+        }
+        if world.setups.iter().any(|setup| matches!(setup, Setup::UcspiTls(_))) {
+            world.environment.insert("UCSPITLS".into(), String::new());
+            world
+                .environment
+                .extend(UCSPI_DESCRIPTORS.map(|(name, number)| (name.to_string(), number.to_string())));
+        }
         world.place_files(front)?;
         world.place_modules(workshop, target, front)?;
         for name in &front.unset {
@@ -121,6 +130,18 @@ impl World {
         }
         world.prepare()?;
         Ok(world)
+    }
+
+    /// Has the session begin with a handshake, as `$TLS_IMMEDIATE` says (TLS-13).
+    ///
+    /// # Errors
+    /// The certificate cannot be made.
+    pub fn begin_in_tls(&mut self, workshop: &Workshop) -> io::Result<()> {
+        certificates::name(&workshop.certificates()?, &mut self.variables);
+        let pair = self.fill("${TLS_BOTH}");
+        self.environment.insert("TLS_CERTFILE".into(), pair);
+        self.environment.insert("TLS_IMMEDIATE".into(), "1".into());
+        Ok(())
     }
 
     /// `${CASE}`, `${Q}` and `${TMP}` filled in.
@@ -278,7 +299,7 @@ impl World {
                     std::os::unix::net::UnixListener::bind(self.folder.join(self.fill(path)))?;
                 }
                 Setup::Close(_)
-                | Setup::LimitFile(_)
+                | Setup::LimitFile(_) | Setup::UcspiTls(_)
                 | Setup::Umask(_)
                 | Setup::CallByLink(_)
                 | Setup::CallByPath => {}
@@ -286,6 +307,12 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// Whether the head names a certificate or key of the suite.
+fn wants_certificates(front: &Front) -> bool {
+    let mut texts = front.env.values().chain(front.files.values()).chain(&front.setup).chain([&front.run]);
+    texts.any(|text| text.contains("${TLS_"))
 }
 
 /// Another user must be able to write below the folder, unless a mode was asked for.

@@ -168,7 +168,7 @@ pub fn built_in<'a>(
         name: "reference".into(),
         title: "the mailfront in this program".into(),
         programs,
-        features: features.chain(["pipelining"]).map(str::to_string).collect(),
+        features: features.chain(["pipelining", "starttls"]).map(str::to_string).collect(),
         modules: None,
         delivery: Some("queuedir".into()),
         known: Vec::new(),

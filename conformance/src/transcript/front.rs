@@ -127,7 +127,25 @@ pub enum Setup {
     CallByLink(String),
     /// `call path`: the program is looked for in `$PATH`
     CallByPath,
+    /// `ucspi-tls`: the descriptors and variables of a UCSPI server that can do TLS; without one of the
+    /// descriptors, or with nobody behind the control one
+    UcspiTls(UcspiFault),
 }
+
+/// What is wrong with the descriptors of a UCSPI server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UcspiFault {
+    /// Nothing.
+    None,
+    /// `ucspi-tls without SSLREADFD`: this one is announced and not open: its place among the three.
+    Missing(usize),
+    /// `ucspi-tls gone`: nobody reads the control descriptor.
+    Gone,
+}
+
+/// What a UCSPI server calls its descriptors: where the handshake is asked for, where the client is
+/// read, where it is written to; and the numbers the suite gives them.
+pub const UCSPI_DESCRIPTORS: [(&str, u8); 3] = [("SSLCTLFD", 7), ("SSLREADFD", 8), ("SSLWRITEFD", 9)];
 
 impl Front {
     /// The words of `run`.
@@ -228,6 +246,12 @@ fn setup(entry: &str) -> Option<Setup> {
         ["socket", path] => Setup::Socket(path.into()),
         ["call", "link", path] => Setup::CallByLink(path.into()),
         ["call", "path"] => Setup::CallByPath,
+        ["ucspi-tls"] => Setup::UcspiTls(UcspiFault::None),
+        ["ucspi-tls", "gone"] => Setup::UcspiTls(UcspiFault::Gone),
+        ["ucspi-tls", "without", missing] => {
+            let at = UCSPI_DESCRIPTORS.iter().position(|(name, _)| *name == missing)?;
+            Setup::UcspiTls(UcspiFault::Missing(at))
+        }
         _ => return None,
     })
 }

@@ -1,6 +1,6 @@
 //! One case: what is set up, said, expected and left behind.
 //!
-//! [`model`] is the case as data, [`text`] its byte texts and patterns, [`netstring`] the netstrings in
+//! [`model`] is the case as data, [`text`] its byte texts and patterns, [`tls`] the words of a handshake, [`netstring`] the netstrings in
 //! them, [`front`] the TOML head, [`service`] what a program that the target talks to does, [`parser`]
 //! (with `scanner` for the texts) and [`printer`] the file format of `docs/guide/transcripts.md`, [`script`] the steps
 //! in playing order.
@@ -16,6 +16,7 @@ mod scanner;
 pub mod script;
 pub mod service;
 pub mod text;
+pub mod tls;
 
 pub use front::Front;
 pub use model::{Act, Case, Choice, Expectation, Fact, Item, Step};
