@@ -21,7 +21,12 @@ use crate::{
     },
     sandbox::{Workshop, World},
     target::{KnownList, Program, Target},
-    transcript::{Case, Front, model::Level, printer},
+    transcript::{
+        Act, Case, Front,
+        model::{Choice, Level},
+        printer, script,
+        text::{Part, Piece},
+    },
 };
 
 /// What is run, and how.
@@ -109,7 +114,7 @@ impl Run<'_> {
         let chosen =
             Delivery::ALL.into_iter().filter(|d| self.deliveries.is_empty() || self.deliveries.contains(d));
         let has_tls = self.target.features.iter().any(|feature| feature == "tls");
-        let chosen = chosen.filter(|d| *d != Delivery::Tls || has_tls);
+        let chosen = chosen.filter(|d| *d != Delivery::Tls || (has_tls && greets(case)));
         chosen.filter(|d| plays_in(&case.front, *d)).map(|delivery| Unit { case, delivery }).collect()
     }
 
@@ -262,9 +267,22 @@ fn can_begin_in_tls(front: &Front) -> bool {
         Some(role) => role == "smtp" || role.starts_with("smtpfront-"),
         None => false,
     };
+    // What cannot be seen over TCP cannot be seen inside TLS either, which is played over it.
+    let wants_a_pipe = front.skip.contains_key(Delivery::Tcp.name())
+        || front.setup.iter().any(|setup| setup.starts_with("close "));
     let knows_tls = front.env.keys().any(|name| name.starts_with("TLS_") || name == "UCSPITLS")
         || front.setup.iter().any(|setup| setup.starts_with("ucspi-tls"));
-    is_smtp && !knows_tls
+    is_smtp && !knows_tls && !wants_a_pipe
+}
+
+/// Whether the session comes to its greeting: before that there is no TLS to be inside of.
+fn greets(case: &Case) -> bool {
+    let expected = script::steps(case).into_iter().find_map(|step| match step.act {
+        Act::Line(pattern) | Act::Raw(pattern) | Act::Alternative(_, Choice::Line(pattern)) => Some(pattern),
+        _ => None,
+    });
+    let start = expected.as_ref().and_then(|pattern| pattern.parts.first());
+    matches!(start, Some(Part::Text(Piece::Bytes(bytes))) if bytes.starts_with(b"220"))
 }
 
 fn is_prerequisite(case: &Case) -> bool {

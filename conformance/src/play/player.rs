@@ -336,7 +336,7 @@ impl Player {
 }
 
 /// What a mailfront logs of a handshake, which the case knows nothing of: the delivery asked for it.
-const OF_HANDSHAKES: [&str; 2] = ["]: Starting TLS handshake", "]: TLS handshake: "];
+const OF_HANDSHAKES: [&str; 2] = ["Starting TLS handshake", "TLS handshake: TLS1."];
 
 fn without_handshake(log: &[u8]) -> Vec<u8> {
     let lines = log.lines_with_terminator();
