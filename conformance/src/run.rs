@@ -278,7 +278,10 @@ fn can_begin_in_tls(front: &Front) -> bool {
 /// Whether the session comes to its greeting: before that there is no TLS to be inside of.
 fn greets(case: &Case) -> bool {
     let expected = script::steps(case).into_iter().find_map(|step| match step.act {
-        Act::Line(pattern) | Act::Raw(pattern) | Act::Alternative(_, Choice::Line(pattern)) => Some(pattern),
+        Act::Line(pattern)
+        | Act::Raw(pattern)
+        | Act::Reply(pattern)
+        | Act::Alternative(_, Choice::Line(pattern)) => Some(pattern),
         _ => None,
     });
     let start = expected.as_ref().and_then(|pattern| pattern.parts.first());

@@ -207,7 +207,8 @@ fn values(case: &Case, found: &mut Found<'_>) {
         for variable in value.split("${").skip(1).filter_map(|rest| Some(rest.split_once('}')?.0)) {
             let is_file = certificates::FILES.iter().any(|(name, _)| *name == variable);
             let counts = key == "setup" && variable == "#";
-            if !is_file && !VARIABLES.contains(&variable) && !counts && !own.iter().any(|own| own == variable) {
+            if !is_file && !VARIABLES.contains(&variable) && !counts && !own.iter().any(|own| own == variable)
+            {
                 let line = line_of_text(&case.source, key, &format!("${{{variable}}}"));
                 found.at(line, format!("{name}: there is no variable `${{{variable}}}` in the head"));
             }

@@ -305,8 +305,8 @@ impl Wire {
                 continue;
             }
             look = (look * 2).min(LOOK_MOST);
-            let may_be_silent = matches!(until, Until::Output | Until::Silence | Until::Handshake)
-                && self.is_drained();
+            let may_be_silent =
+                matches!(until, Until::Output | Until::Silence | Until::Handshake) && self.is_drained();
             if may_be_silent && !self.serves() && self.process.is_silent() && !self.turn(Duration::ZERO)? {
                 return Ok(Stop::Silence);
             }

@@ -299,7 +299,8 @@ impl World {
                     std::os::unix::net::UnixListener::bind(self.folder.join(self.fill(path)))?;
                 }
                 Setup::Close(_)
-                | Setup::LimitFile(_) | Setup::UcspiTls(_)
+                | Setup::LimitFile(_)
+                | Setup::UcspiTls(_)
                 | Setup::Umask(_)
                 | Setup::CallByLink(_)
                 | Setup::CallByPath => {}
