@@ -3,6 +3,7 @@
 //! Each takes the engine's bytes and panics where something does not hold. `cargo test` replays the
 //! corpora and the seeds through the same bodies on a stable compiler.
 
+pub mod credentials;
 pub mod seeds;
 
 use std::convert::Infallible;
@@ -23,12 +24,16 @@ use mailfront_conformance::{sandbox, transcript};
 pub type Body = fn(&[u8]);
 
 /// All bodies under the names of their targets.
-pub const BODIES: [(&str, Body); 6] = [
+pub const BODIES: [(&str, Body); 10] = [
+    ("base64", credentials::base64),
     ("cdb", cdb),
     ("command_line", command_line),
+    ("cvm_request", credentials::cvm_request),
+    ("cvm_response", credentials::cvm_response),
     ("address", address),
     ("data", data),
     ("plugin_list", plugin_list),
+    ("sasl", credentials::sasl),
     ("transcript", transcript),
 ];
 
