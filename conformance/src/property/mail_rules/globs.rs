@@ -6,7 +6,7 @@ use proptest::{
     strategy::{BoxedStrategy, Strategy},
 };
 
-use super::{Words, model::glob_matches};
+use super::Words;
 use crate::transcript::Front;
 
 /// A pattern and the addresses that are held against it.

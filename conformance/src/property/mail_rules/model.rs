@@ -86,7 +86,7 @@ fn matches(pattern: &Pattern, entries: &[&str], address: &str) -> bool {
         }
         Test::Domain(_) => domain.is_some_and(listed),
     };
-    hit == (pattern.bangs % 2 == 0)
+    hit == pattern.bangs.is_multiple_of(2)
 }
 
 /// The definition of a glob, both sides in lower case (RULES-GLOB-1 … 6).
