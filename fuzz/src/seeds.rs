@@ -18,6 +18,9 @@ pub fn of(target: &str, cases: &Cases) -> Vec<Vec<u8>> {
             "command_line" => lines(case),
             "address" => lines(case).into_iter().filter_map(|line| argument(&line)).collect(),
             "data" => sent(case).iter().flat_map(|data| framed(data)).collect(),
+            "glob" => files(case, "mailrules/").iter().flat_map(|file| globs(file)).collect(),
+            "mailrules" => files(case, "mailrules/"),
+            "mailrulesx" => files(case, "mailrulesx/"),
             "plugin_list" => case.front.words().into_iter().skip(3).map(String::into_bytes).collect(),
             "cdb" => lines(case).iter().map(|line| [b"\x03", &line[..]].concat()).collect(),
             "base64" => lines(case)
@@ -35,6 +38,23 @@ pub fn of(target: &str, cases: &Cases) -> Vec<Vec<u8>> {
     seeds.sort();
     seeds.dedup();
     seeds
+}
+
+/// The rules files of a case of this area.
+fn files(case: &Case, area: &str) -> Vec<Vec<u8>> {
+    let here = case.id.strip_prefix("mailfront/").is_some_and(|id| id.starts_with(area));
+    let files = case.front.files.iter().filter(|(name, _)| here && name.as_str() == "rules");
+    files.map(|(_, content)| content.clone().into_bytes()).collect()
+}
+
+/// Each first field of a rules file as a pattern, with a text to hold against it.
+fn globs(file: &[u8]) -> Vec<Vec<u8>> {
+    let lines = file.split(|byte| *byte == b'\n').filter(|line| line.len() > 1);
+    lines
+        .map(|line| {
+            [&[128], line.split(|byte| *byte == b':').next().unwrap_or_default(), b"a@x.example"].concat()
+        })
+        .collect()
 }
 
 /// Message data with each choice of framing in front.

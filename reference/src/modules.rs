@@ -37,6 +37,8 @@ const PLUGINS: Table<dyn Module> = &[
     ("cvm-authenticate", || Box::<plugins::cvm_authenticate::CvmAuthenticate>::default()),
     ("cvm-validate", || Box::<plugins::cvm_validate::CvmValidate>::default()),
     ("force-file", || Box::new(plugins::force_file::ForceFile)),
+    ("mailrules", || Box::<plugins::mailrules::Mailrules>::default()),
+    ("mailrulesx", || Box::<plugins::mailrulesx::Mailrulesx>::default()),
     ("patterns", || Box::<plugins::patterns::Patterns>::default()),
     ("lua", || Box::<plugins::lua::Lua>::default()),
     ("mailrules", || Box::<plugins::mailrules::Mailrules>::default()),

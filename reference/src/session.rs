@@ -24,6 +24,9 @@ const HELO_DOMAIN: &[u8] = b"helo_domain";
 /// The session number that is 1 inside TLS (SESS-NUM-2).
 const TLS_STATE: &[u8] = b"tls_state";
 
+/// The session number that limits the size of a message (SESS-NUM-2, RULES-DB-1).
+pub const MAX_DATA_BYTES: &[u8] = b"maxdatabytes";
+
 /// What the overlay says of a variable.
 #[derive(Debug, Default)]
 struct Entry {
@@ -207,9 +210,12 @@ impl Session {
     /// The smallest non-zero whole decimal among the process value and every assignment, 0 if none
     /// (SESS-ENV-7).
     pub fn smallest(&self, name: &[u8]) -> u64 {
-        let beneath = self.beneath(name).and_then(|value| whole_decimal(&value));
+        let number = |value: BString| whole_decimal(&value).filter(|number| *number > 0);
         let assigned = self.smallest.borrow().get(name.as_bstr()).copied();
-        [beneath.filter(|number| *number > 0), assigned].into_iter().flatten().min().unwrap_or(0)
+        // What was exported hides the process value, but raises no limit (RULESX-SET-6).
+        let exported = self.exported.borrow().get(name.as_bstr()).cloned().and_then(number);
+        let process = process_variable(name).and_then(number);
+        [assigned, exported, process].into_iter().flatten().min().unwrap_or(0)
     }
 
     /// The overlay's value if it is a whole decimal, else the process value likewise, else `default`
@@ -227,6 +233,12 @@ impl Session {
     /// Sets a session number, replacing an earlier value.
     pub fn set_number(&self, name: &[u8], value: u64) {
         self.numbers.borrow_mut().insert(name.into(), value);
+    }
+
+    /// Sets a session number that is a limit to the smaller of `value` and what it is; 0 counts as none.
+    pub fn lower_number(&self, name: &[u8], value: u64) {
+        let current = self.number(name).filter(|limit| *limit > 0);
+        self.set_number(name, current.map_or(value, |limit| limit.min(value)));
     }
 
     /// Deletes a session number; an absent one is no error.

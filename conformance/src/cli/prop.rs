@@ -1,16 +1,23 @@
 //! `prop`: hold a target against a model with inputs made up at random.
 
 use std::{
+    fmt::Debug,
     fs,
     hash::{BuildHasher as _, Hasher as _},
     path::{Path, PathBuf},
     time::Instant,
 };
 
+use proptest::strategy::BoxedStrategy;
+
 use super::{Built, CasesValue, Failure, select};
 use crate::{
     exit::Status,
-    property::{Search, Stage, plugin_list::Witness},
+    property::{
+        Search, Stage,
+        mail_rules::{self, Words, globs},
+        plugin_list::{self, Witness},
+    },
     sandbox::Workshop,
     target::Target,
 };
@@ -26,11 +33,15 @@ pub struct Arguments {
 enum Property {
     /// The plugins that run are those of the list, in its order (PLUG-LIST-1 … 9).
     PluginList(PluginList),
+    /// Rules answer senders and recipients as they must (RULES-EVAL, RULES-AND, RULES-LIST).
+    MailRules(MailRules),
+    /// Patterns of mail rules match what they must (RULES-GLOB, RULES-NEG).
+    Globs(MailRules),
 }
 
-/// The arguments of `prop plugin-list`.
+/// What every property knows.
 #[derive(Debug, clap::Args)]
-struct PluginList {
+struct Options {
     /// A target file, the name of one in the program, or `reference`.
     #[arg(long, default_value = select::BUILT_IN, value_name = "FILE|NAME")]
     target: String,
@@ -40,15 +51,32 @@ struct PluginList {
     /// Where the random numbers start; by default somewhere else each time.
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
-    /// How the order is seen; by default through probes if the target loads C modules.
-    #[arg(long)]
-    witness: Option<Witness>,
     /// Tried at a time; by default two for each processor.
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
     /// Write the transcript of a failure into this folder, too.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+}
+
+/// The arguments of `prop plugin-list`.
+#[derive(Debug, clap::Args)]
+struct PluginList {
+    #[command(flatten)]
+    options: Options,
+    /// How the order is seen; by default through probes if the target loads C modules.
+    #[arg(long)]
+    witness: Option<Witness>,
+}
+
+/// The arguments of `prop mail-rules` and `prop globs`.
+#[derive(Debug, clap::Args)]
+struct MailRules {
+    #[command(flatten)]
+    options: Options,
+    /// Leave out what Debian's 2.12 lacks or reads otherwise: `&`, `K`, `?` behind the last `*`, `[` without `]`.
+    #[arg(long)]
+    plain: bool,
 }
 
 /// Tried at a time for each processor; one waits while another starts its program.
@@ -59,47 +87,68 @@ const JOBS_PER_PROCESSOR: usize = 2;
 /// # Errors
 /// The command line is wrong, the target cannot be started, or the transcript cannot be written.
 pub fn run(arguments: &Arguments, built: Option<Built>) -> Result<Status, Failure> {
-    match &arguments.property {
-        Property::PluginList(arguments) => plugin_list(arguments, built),
-    }
-}
-
-fn plugin_list(arguments: &PluginList, built: Option<Built>) -> Result<Status, Failure> {
     let workshop = Workshop::new()?;
-    let (target, _) = select::target(&arguments.target, &workshop, built)?;
+    let options = match &arguments.property {
+        Property::PluginList(PluginList { options, .. })
+        | Property::MailRules(MailRules { options, .. })
+        | Property::Globs(MailRules { options, .. }) => options,
+    };
+    let (target, _) = select::target(&options.target, &workshop, built)?;
     let Some(program) = target.program("mailfront") else {
         return Err(Failure::not_started(format!("target {} has no program mailfront", target.name)));
     };
-    let CasesValue::Count(cases) = arguments.cases else {
+    let stage = Stage { workshop: &workshop, target: &target, program };
+    let words = |plain| if plain { Words::Plain } else { Words::All };
+    match &arguments.property {
+        Property::PluginList(PluginList { witness: chosen, .. }) => {
+            let witness = chosen.unwrap_or_else(|| witness(&target));
+            let seen = format!(", seen through {}", witness.name());
+            let transcript = |input: &plugin_list::Input| input.transcript();
+            hold(options, &stage, ("plugin-list", "lists", &seen), || witness.strategy(), transcript)
+        }
+        Property::MailRules(MailRules { plain, .. }) => {
+            let transcript = |input: &mail_rules::Input| input.transcript(mail_rules::model::judge);
+            let strategy = || mail_rules::Input::strategy(words(*plain));
+            hold(options, &stage, ("mail-rules", "rules files", ""), strategy, transcript)
+        }
+        Property::Globs(MailRules { plain, .. }) => {
+            let transcript = |input: &globs::Input| input.transcript(mail_rules::model::glob_matches);
+            let strategy = || globs::Input::strategy(words(*plain));
+            hold(options, &stage, ("globs", "patterns", ""), strategy, transcript)
+        }
+    }
+}
+
+/// Tries inputs on a stage, and tells of the first that does not hold. The three words are the name of
+/// the property, what its inputs are, and how they are seen.
+fn hold<T: Debug + Send>(
+    options: &Options,
+    stage: &Stage<'_>,
+    (name, inputs, seen): (&str, &str, &str),
+    strategy: impl Fn() -> BoxedStrategy<T> + Sync,
+    transcript: impl Fn(&T) -> String + Sync,
+) -> Result<Status, Failure> {
+    let CasesValue::Count(cases) = options.cases else {
         return Err(Failure::usage("--cases is a number here"));
     };
-    let witness = arguments.witness.unwrap_or_else(|| witness(&target));
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let search = Search {
-        cases,
-        seed: arguments.seed.unwrap_or_else(|| std::hash::RandomState::new().build_hasher().finish()),
-        jobs: arguments.jobs.unwrap_or(JOBS_PER_PROCESSOR * processors),
-    };
-    let stage = Stage { workshop: &workshop, target: &target, program };
+    let seed = options.seed.unwrap_or_else(|| std::hash::RandomState::new().build_hasher().finish());
+    let search = Search { cases, seed, jobs: options.jobs.unwrap_or(JOBS_PER_PROCESSOR * processors) };
+    let target = &stage.target.name;
     let started = Instant::now();
-    let found = search.run(|| witness.strategy(), |input| stage.play(&input.transcript()))?;
-    let seed = search.seed;
-    let Some(found) = found else {
-        let seconds = started.elapsed().as_secs_f64();
+    let Some(found) = search.run(strategy, |input| stage.play(&transcript(input)))? else {
+        let rate = f64::from(cases) / started.elapsed().as_secs_f64();
         anstream::println!(
-            "plugin-list: {cases} lists do as the model says on {} (seed {seed}, seen through {}, {:.0} a second)",
-            target.name,
-            witness.name(),
-            f64::from(cases) / seconds
+            "{name}: {cases} {inputs} do as the model says on {target} (seed {seed}{seen}, {rate:.0} a second)"
         );
         return Ok(if cases == 0 { Status::NothingVerified } else { Status::Expected });
     };
-    let transcript = found.input.transcript();
-    anstream::eprintln!("plugin-list: {} departs from the model (seed {seed}):\n{}", target.name, found.why);
+    let transcript = transcript(&found.input);
+    anstream::eprintln!("{name}: {target} departs from the model (seed {seed}):\n{}", found.why);
     anstream::print!("{transcript}");
-    if let Some(folder) = &arguments.out {
-        let place = write(folder, &format!("plugin-list-{seed}"), &transcript)?;
-        anstream::eprintln!("plugin-list: written to {}", place.display());
+    if let Some(folder) = &options.out {
+        let place = write(folder, &format!("{name}-{seed}"), &transcript)?;
+        anstream::eprintln!("{name}: written to {}", place.display());
     }
     Ok(Status::Unexpected)
 }

@@ -11,6 +11,7 @@ pub mod cvm_validate;
 pub mod force_file;
 pub mod lua;
 pub mod mailrules;
+pub mod mailrulesx;
 pub mod patterns;
 pub mod qmail_validate;
 pub mod reject;

@@ -27,7 +27,7 @@
 //!
 //! [`hops`] counts how often a message was received; [`date`] writes the date of a trace header.
 //!
-//! [`mailrules`] reads rules files. [`rule_text`] has what their formats share: lines, escapes, names of
+//! [`mailrules`] and [`mailrulesx`] read rules files. [`rule_text`] has what their formats share: lines, escapes, names of
 //! lists. [`text_list`] is the other kind of list.
 //! [`control`] reads qmail's control files: one entry a line.
 //!
@@ -45,6 +45,7 @@ pub mod envelope;
 pub mod glob;
 pub mod hops;
 pub mod mailrules;
+pub mod mailrulesx;
 pub mod number;
 pub mod patterns;
 pub mod rule_text;
