@@ -12,8 +12,8 @@
 //! - [`modules`]: a name becomes a module: one built in, else a shared object, which [`abi`] loads.
 //! - [`chain`]: one event after another runs over plugins and backend until somebody decides.
 //!   [`scratch`] is the temporary file some of them need.
-//! - [`wire`]: pure codecs: command lines, addresses, message data.
-//! - [`protocol`]: what reads the client's bytes and runs the events they ask for; SMTP.
+//! - [`wire`]: pure codecs: command lines, addresses, netstrings, message data.
+//! - [`protocol`]: what reads the client's bytes and runs the events they ask for; SMTP, QMTP, QMQP.
 //! - [`credentials`]: who a client is: credential modules, and SASL, by which clients say it.
 //! - [`plugins`] and [`backends`]: the modules built in, one file each. [`qmail_home`] is the directory that
 //!   two of them work in, [`lists`] are the files of addresses that mail rules name.

@@ -176,7 +176,6 @@ impl Player {
                     self.wire.close_tls();
                 }
                 self.settle()?;
-                self.note_memory();
                 self.wire.half_close();
             }
             Act::StopReading => {
@@ -210,7 +209,9 @@ impl Player {
 
     /// Everything sent is read and the program waits, or is gone.
     fn settle(&mut self) -> io::Result<()> {
-        self.wire.pump(Until::Silence).map(|_| ())
+        self.wire.pump(Until::Silence)?;
+        self.note_memory();
+        Ok(())
     }
 
     /// Enters TLS, or gives both the connection and TLS up.
@@ -282,7 +283,6 @@ impl Player {
             }
             if self.watches_memory {
                 self.settle()?;
-                self.note_memory();
             }
             self.wire.close_tls();
             // Queued bytes go out first; a program that has stopped reading takes no more.

@@ -301,6 +301,8 @@ impl World {
                 Setup::Close(_)
                 | Setup::LimitFile(_)
                 | Setup::UcspiTls(_)
+                | Setup::LimitMemory(_)
+                | Setup::LimitDescriptors(_)
                 | Setup::Umask(_)
                 | Setup::CallByLink(_)
                 | Setup::CallByPath => {}

@@ -111,6 +111,10 @@ pub enum Setup {
     Close(u8),
     /// `limit file BYTES`: resource limit, in units of 512 bytes
     LimitFile(u64),
+    /// `limit memory BYTES`: address space, in units of 1024 bytes
+    LimitMemory(u64),
+    /// `limit descriptors N`: open at once
+    LimitDescriptors(u64),
     /// `user nobody`: needs root
     User(String),
     /// `umask 077`
@@ -238,6 +242,8 @@ fn setup(entry: &str) -> Option<Setup> {
         ["cut", path, bytes] => Setup::Cut(path.into(), bytes.parse().ok()?),
         ["close", descriptor] => Setup::Close(descriptor.parse().ok().filter(|n| *n < 3)?),
         ["limit", "file", bytes] => Setup::LimitFile(bytes.parse().ok()?),
+        ["limit", "memory", bytes] => Setup::LimitMemory(bytes.parse().ok()?),
+        ["limit", "descriptors", number] => Setup::LimitDescriptors(number.parse().ok()?),
         ["user", name] => Setup::User(name.into()),
         ["umask", mask] => Setup::Umask(u32::from_str_radix(mask, 8).ok().filter(|mask| *mask <= 0o777)?),
         ["mtime", path, time] => Setup::Mtime(path.into(), time.parse().ok()?),

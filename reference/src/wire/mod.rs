@@ -16,6 +16,9 @@
 //! [`data`] decodes message data piece by piece: it finds the end mark, removes stuffed dots, makes
 //! line ends LF, and tells a message whose end two mail systems could see differently.
 //!
+//! [`netstring`] reads declared lengths and believes none of them before it is checked. [`qmtp`] decodes
+//! what QMTP puts into netstrings: a message in one of two line encodings, and a list of recipients.
+//!
 //! [`glob`] matches the patterns of rule and pattern files, in time linear in the text.
 //!
 //! [`cdb`] looks a key up in a constant database and believes no offset in it.
@@ -46,8 +49,10 @@ pub mod glob;
 pub mod hops;
 pub mod mailrules;
 pub mod mailrulesx;
+pub mod netstring;
 pub mod number;
 pub mod patterns;
+pub mod qmtp;
 pub mod rule_text;
 pub mod text;
 pub mod text_list;
