@@ -190,11 +190,14 @@ fn head(line: &str) -> Head<'_> {
     Head::Paragraph { id, level, tags: words.map(str::to_string).collect(), text }
 }
 
-/// `[A-Z]+(-[A-Z]+)*-[0-9]+`
+/// `[A-Z]+[0-9]*(-[A-Z]+)*-[0-9]+`
 pub fn is_id(text: &str) -> bool {
     let Some((prefix, number)) = text.rsplit_once('-') else { return false };
     let letters = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_uppercase());
-    prefix.split('-').all(letters) && !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())
+    let mut words = prefix.split('-');
+    // The first word may be the name of a protocol, such as POP3.
+    let first = words.next().unwrap_or_default().trim_end_matches(|c: char| c.is_ascii_digit());
+    letters(first) && words.all(letters) && !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// Whether a line begins a list or a table.
