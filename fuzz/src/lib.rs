@@ -3,6 +3,7 @@
 //! Each takes the engine's bytes and panics where something does not hold. `cargo test` replays the
 //! corpora and the seeds through the same bodies on a stable compiler.
 
+mod mail_access;
 pub mod seeds;
 
 use std::convert::Infallible;
@@ -19,17 +20,22 @@ use mailfront::{
 };
 use mailfront_conformance::{sandbox, transcript};
 
+pub use mail_access::{imap, maildir_name, pop3};
+
 /// A body.
 pub type Body = fn(&[u8]);
 
 /// All bodies under the names of their targets.
-pub const BODIES: [(&str, Body); 6] = [
+pub const BODIES: [(&str, Body); 9] = [
     ("cdb", cdb),
     ("command_line", command_line),
     ("address", address),
     ("data", data),
     ("plugin_list", plugin_list),
     ("transcript", transcript),
+    ("imap", imap),
+    ("maildir_name", maildir_name),
+    ("pop3", pop3),
 ];
 
 /// A command line falls into verb, blanks and argument; nothing is lost (SMTP-CMD-3).

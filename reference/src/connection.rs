@@ -5,6 +5,7 @@
 
 use std::{
     cell::{Cell, Ref, RefCell},
+    io::IoSlice,
     os::fd::BorrowedFd,
     time::{Duration, Instant},
 };
@@ -13,7 +14,7 @@ use bstr::BString;
 use rustix::{
     buffer::spare_capacity,
     event::PollFlags,
-    io::Errno,
+    io::{Errno, ReadWriteFlags, pwritev2},
     net::{RecvFlags, recv},
 };
 
@@ -103,6 +104,8 @@ pub struct Connection {
     bytes_in: Cell<u64>,
     bytes_out: Cell<u64>,
     reading: Cell<Reading>,
+    /// Whether the system can be asked to write as much as fits, without waiting for the rest.
+    writes_much: Cell<bool>,
 }
 
 /// How much is taken from the system at once.
@@ -144,6 +147,7 @@ impl Connection {
             bytes_in: Cell::new(0),
             bytes_out: Cell::new(0),
             reading: Cell::new(Reading::Ahead),
+            writes_much: Cell::new(true),
         }
     }
 
@@ -200,7 +204,7 @@ impl Connection {
                 return Err(NoHandshake::End(End::Eof));
             }
             records.clear();
-            self.receive(&mut records).map_err(NoHandshake::End)?;
+            self.receive(&mut records, READ_SIZE).map_err(NoHandshake::End)?;
         }
     }
 
@@ -427,7 +431,8 @@ impl Connection {
                 return Err(End::Eof);
             }
             records.clear();
-            self.receive(&mut records, READ_SIZE).map_err(|end| if end == End::SessionOver { end } else { End::Eof })?;
+            self.receive(&mut records, READ_SIZE)
+                .map_err(|end| if end == End::SessionOver { end } else { End::Eof })?;
             let taken = stream.take(&records, plaintext);
             self.transmit(&stream.outgoing())?;
             if let Err(error) = taken {
@@ -462,13 +467,28 @@ impl Connection {
             if let Err(end) = self.wait(self.output, PollFlags::OUT) {
                 return (sent as u64, Err(end));
             }
-            match rustix::io::write(self.output, &bytes[sent..bytes.len().min(sent + WRITE_SIZE)]) {
+            match self.write_some(&bytes[sent..]) {
                 Ok(written) => sent += written,
                 Err(Errno::INTR | Errno::AGAIN) => {}
                 Err(_) => return (sent as u64, Err(End::Failed)),
             }
         }
         (sent as u64, Ok(()))
+    }
+
+    /// Writes what the client takes at once.
+    fn write_some(&self, bytes: &[u8]) -> Result<usize, Errno> {
+        if self.writes_much.get() {
+            let much = [IoSlice::new(&bytes[..bytes.len().min(READ_SIZE)])];
+            match pwritev2(self.output, &much, u64::MAX, ReadWriteFlags::NOWAIT) {
+                // Not every descriptor and every kernel can be asked so.
+                Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL | Errno::SPIPE | Errno::AGAIN) => {
+                    self.writes_much.set(false);
+                }
+                done => return done,
+            }
+        }
+        rustix::io::write(self.output, &bytes[..bytes.len().min(WRITE_SIZE)])
     }
 
     /// Reads once, into an empty buffer; no more than `wanted`, or than a line, where nothing may be read

@@ -1,16 +1,22 @@
 //! `prop`: hold a target against a model with inputs made up at random.
 
 use std::{
+    fmt::Debug,
     fs,
     hash::{BuildHasher as _, Hasher as _},
     path::{Path, PathBuf},
     time::Instant,
 };
 
+use proptest::strategy::Strategy;
+
 use super::{Built, CasesValue, Failure, select};
 use crate::{
     exit::Status,
-    property::{Search, Stage, plugin_list::Witness},
+    property::{
+        Search, Stage, maildir,
+        plugin_list::{self, Witness},
+    },
     sandbox::Workshop,
     target::Target,
 };
@@ -24,13 +30,36 @@ pub struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Property {
+    /// Answers over a maildir and the files left behind are those of the model (MAILDIR-STAT-1 …
+    /// MAILDIR-QUIT-9).
+    Maildir(Maildir),
     /// The plugins that run are those of the list, in its order (PLUG-LIST-1 … 9).
     PluginList(PluginList),
+}
+
+/// The arguments of `prop maildir`.
+#[derive(Debug, clap::Args)]
+struct Maildir {
+    #[command(flatten)]
+    common: Common,
+    /// Leave out CR in messages and $POP3_EXACT, of which mailfront 2.12 has its own idea.
+    #[arg(long)]
+    plain: bool,
 }
 
 /// The arguments of `prop plugin-list`.
 #[derive(Debug, clap::Args)]
 struct PluginList {
+    #[command(flatten)]
+    common: Common,
+    /// How the order is seen; by default through probes if the target loads C modules.
+    #[arg(long)]
+    witness: Option<Witness>,
+}
+
+/// The arguments of every property.
+#[derive(Debug, clap::Args)]
+struct Common {
     /// A target file, the name of one in the program, or `reference`.
     #[arg(long, default_value = select::BUILT_IN, value_name = "FILE|NAME")]
     target: String,
@@ -40,9 +69,6 @@ struct PluginList {
     /// Where the random numbers start; by default somewhere else each time.
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
-    /// How the order is seen; by default through probes if the target loads C modules.
-    #[arg(long)]
-    witness: Option<Witness>,
     /// Tried at a time; by default two for each processor.
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
@@ -60,52 +86,82 @@ const JOBS_PER_PROCESSOR: usize = 2;
 /// The command line is wrong, the target cannot be started, or the transcript cannot be written.
 pub fn run(arguments: &Arguments, built: Option<Built>) -> Result<Status, Failure> {
     match &arguments.property {
-        Property::PluginList(arguments) => plugin_list(arguments, built),
+        Property::Maildir(Maildir { common, plain }) => {
+            let workshop = Workshop::new()?;
+            let (target, _) = select::target(&common.target, &workshop, built)?;
+            let trial = Trial { property: "maildir", what: "sessions do", role: "pop3front-maildir" };
+            let strategy = || maildir::inputs(!plain);
+            trial.run(common, &workshop, &target, "", strategy, maildir::Input::transcript)
+        }
+        Property::PluginList(PluginList { common, witness }) => {
+            let workshop = Workshop::new()?;
+            let (target, _) = select::target(&common.target, &workshop, built)?;
+            let witness = witness.unwrap_or_else(|| default_witness(&target));
+            let trial = Trial { property: "plugin-list", what: "lists do", role: "mailfront" };
+            let seen = format!(", seen through {}", witness.name());
+            let strategy = || witness.strategy();
+            trial.run(common, &workshop, &target, &seen, strategy, plugin_list::Input::transcript)
+        }
     }
 }
 
-fn plugin_list(arguments: &PluginList, built: Option<Built>) -> Result<Status, Failure> {
-    let workshop = Workshop::new()?;
-    let (target, _) = select::target(&arguments.target, &workshop, built)?;
-    let Some(program) = target.program("mailfront") else {
-        return Err(Failure::not_started(format!("target {} has no program mailfront", target.name)));
-    };
-    let CasesValue::Count(cases) = arguments.cases else {
-        return Err(Failure::usage("--cases is a number here"));
-    };
-    let witness = arguments.witness.unwrap_or_else(|| witness(&target));
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let search = Search {
-        cases,
-        seed: arguments.seed.unwrap_or_else(|| std::hash::RandomState::new().build_hasher().finish()),
-        jobs: arguments.jobs.unwrap_or(JOBS_PER_PROCESSOR * processors),
-    };
-    let stage = Stage { workshop: &workshop, target: &target, program };
-    let started = Instant::now();
-    let found = search.run(|| witness.strategy(), |input| stage.play(&input.transcript()))?;
-    let seed = search.seed;
-    let Some(found) = found else {
-        let seconds = started.elapsed().as_secs_f64();
-        anstream::println!(
-            "plugin-list: {cases} lists do as the model says on {} (seed {seed}, seen through {}, {:.0} a second)",
-            target.name,
-            witness.name(),
-            f64::from(cases) / seconds
-        );
-        return Ok(if cases == 0 { Status::NothingVerified } else { Status::Expected });
-    };
-    let transcript = found.input.transcript();
-    anstream::eprintln!("plugin-list: {} departs from the model (seed {seed}):\n{}", target.name, found.why);
-    anstream::print!("{transcript}");
-    if let Some(folder) = &arguments.out {
-        let place = write(folder, &format!("plugin-list-{seed}"), &transcript)?;
-        anstream::eprintln!("plugin-list: written to {}", place.display());
+/// A property on trial.
+struct Trial {
+    property: &'static str,
+    /// What does as the model says, and the verb.
+    what: &'static str,
+    role: &'static str,
+}
+
+impl Trial {
+    fn run<S: Strategy>(
+        &self,
+        common: &Common,
+        workshop: &Workshop,
+        target: &Target,
+        how: &str,
+        strategy: impl Fn() -> S + Sync,
+        transcript: impl Fn(&S::Value) -> String + Sync,
+    ) -> Result<Status, Failure>
+    where
+        S::Value: Debug + Send,
+    {
+        let Some(program) = target.program(self.role) else {
+            let what = format!("target {} has no program {}", target.name, self.role);
+            return Err(Failure::not_started(what));
+        };
+        let CasesValue::Count(cases) = common.cases else {
+            return Err(Failure::usage("--cases is a number here"));
+        };
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let seed = common.seed.unwrap_or_else(|| std::hash::RandomState::new().build_hasher().finish());
+        let search = Search { cases, seed, jobs: common.jobs.unwrap_or(JOBS_PER_PROCESSOR * processors) };
+        let stage = Stage { workshop, target, program };
+        let started = Instant::now();
+        let found = search.run(strategy, |input| stage.play(&transcript(input)))?;
+        let Self { property, what, .. } = self;
+        let Some(found) = found else {
+            let a_second = f64::from(cases) / started.elapsed().as_secs_f64();
+            anstream::println!(
+                "{property}: {cases} {what} as the model says on {} (seed {seed}{how}, {a_second:.0} a second)",
+                target.name
+            );
+            return Ok(if cases == 0 { Status::NothingVerified } else { Status::Expected });
+        };
+        let transcript = transcript(&found.input);
+        let why = found.why;
+        anstream::eprintln!("{property}: {} departs from the model (seed {seed}):\n{why}", target.name);
+        anstream::print!("{transcript}");
+        if let Some(folder) = &common.out {
+            let place = write(folder, &format!("{property}-{seed}"), &transcript)?;
+            anstream::eprintln!("{property}: written to {}", place.display());
+        }
+        Ok(Status::Unexpected)
     }
-    Ok(Status::Unexpected)
 }
 
 /// Probes show most, where they can be loaded.
-fn witness(target: &Target) -> Witness {
+fn default_witness(target: &Target) -> Witness {
     let loads = target.features.iter().any(|feature| feature == "c-modules");
     if loads { Witness::Probes } else { Witness::BuiltIns }
 }

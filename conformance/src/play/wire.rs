@@ -169,7 +169,8 @@ impl Wire {
     fn queue_records(&mut self) {
         if let Some(tls) = &mut self.tls {
             let records = tls.outgoing();
-            let pieces = self.delivery.cut(&records, self.finest).into_iter().filter(|piece| !piece.is_empty());
+            let pieces =
+                self.delivery.cut(&records, self.finest).into_iter().filter(|piece| !piece.is_empty());
             let pieces = pieces.map(|piece| Piece { bytes: piece.to_vec(), plaintext: Some(Vec::new()) });
             self.queue.extend(pieces);
         }
