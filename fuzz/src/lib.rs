@@ -4,6 +4,7 @@
 //! corpora and the seeds through the same bodies on a stable compiler.
 
 pub mod credentials;
+mod mail_access;
 pub mod seeds;
 
 use std::convert::Infallible;
@@ -23,6 +24,8 @@ use mailfront::{
 };
 use mailfront_conformance::{sandbox, transcript};
 
+pub use mail_access::{imap, maildir_name, pop3};
+
 /// A body.
 pub type Body = fn(&[u8]);
 
@@ -41,6 +44,9 @@ pub const BODIES: &[(&str, Body)] = &[
     ("plugin_list", plugin_list),
     ("sasl", credentials::sasl),
     ("transcript", transcript),
+    ("imap", imap),
+    ("maildir_name", maildir_name),
+    ("pop3", pop3),
 ];
 
 /// A command line falls into verb, blanks and argument; nothing is lost (SMTP-CMD-3).

@@ -30,6 +30,9 @@ pub fn of(target: &str, cases: &Cases) -> Vec<Vec<u8>> {
             "cvm_request" => accounts(case),
             "cvm_response" => answers(case),
             "sasl" => lines(case).iter().flat_map(|line| responses(line)).collect(),
+            "imap" if case.id.contains("/imap-") => vec![everything(case)],
+            "maildir_name" => names(case),
+            "pop3" if case.id.contains("pop3") => lines(case).into_iter().chain(messages(case)).collect(),
             "transcript" => vec![print(case).into_bytes()],
             _ => Vec::new(),
         })
@@ -139,4 +142,29 @@ fn answers(case: &Case) -> Vec<Vec<u8>> {
             _ => None,
         })
         .collect()
+}
+
+/// Everything a case sends.
+fn everything(case: &Case) -> Vec<u8> {
+    let steps = script::steps(case).into_iter();
+    steps
+        .flat_map(|step| match step.act {
+            Act::Send(text) => [text.expand(&Variables::new()), b"\r\n".to_vec()].concat(),
+            Act::SendRaw(text) => text.expand(&Variables::new()),
+            _ => Vec::new(),
+        })
+        .collect()
+}
+
+/// The names of the messages of a case.
+fn names(case: &Case) -> Vec<Vec<u8>> {
+    let paths = case.front.maildir.iter().flatten().map(|(path, _)| path.rsplit('/').next());
+    let names: Vec<&str> = paths.flatten().collect();
+    if names.is_empty() { Vec::new() } else { vec![names.join("\n").into_bytes()] }
+}
+
+/// Its messages, each with choices of lines and cuts in front.
+fn messages(case: &Case) -> Vec<Vec<u8>> {
+    let contents = case.front.maildir.iter().flatten().map(|(_, content)| content.as_bytes());
+    contents.flat_map(|content| [[0, 3], [129, 0]].map(|choice| [&choice, content].concat())).collect()
 }

@@ -125,6 +125,10 @@ pub enum Setup {
     Fifo(String),
     /// `copy FROM TO`
     Copy(String, String),
+    /// `move FROM TO`
+    Move(String, String),
+    /// `remove PATH`: a file
+    Remove(String),
     /// `socket PATH`: a socket that nobody listens at
     Socket(String),
     /// `call link PATH`: the program is started by a link to it
@@ -230,6 +234,22 @@ impl Front {
 /// Most turns of a `repeat`.
 const SETUPS_MAX: usize = 100_000;
 
+/// What a `do` step does; what concerns the program's start cannot be done any more.
+pub fn done_later(entry: &str) -> Option<Setup> {
+    setup(entry).filter(|setup| {
+        !matches!(
+            setup,
+            Setup::Close(_)
+                | Setup::LimitFile(_)
+                | Setup::User(_)
+                | Setup::UcspiTls(_)
+                | Setup::Umask(_)
+                | Setup::CallByLink(_)
+                | Setup::CallByPath
+        )
+    })
+}
+
 fn setup(entry: &str) -> Option<Setup> {
     let words: Vec<&str> = entry.split(' ').collect();
     Some(match words[..] {
@@ -249,6 +269,8 @@ fn setup(entry: &str) -> Option<Setup> {
         ["mtime", path, time] => Setup::Mtime(path.into(), time.parse().ok()?),
         ["fifo", path] => Setup::Fifo(path.into()),
         ["copy", from, to] => Setup::Copy(from.into(), to.into()),
+        ["move", from, to] => Setup::Move(from.into(), to.into()),
+        ["remove", path] => Setup::Remove(path.into()),
         ["socket", path] => Setup::Socket(path.into()),
         ["call", "link", path] => Setup::CallByLink(path.into()),
         ["call", "path"] => Setup::CallByPath,
