@@ -2,6 +2,7 @@
 
 use mailfront_conformance::{
     cases::Cases,
+    sandbox::certificates,
     transcript::{Act, Case, print, script, text::Variables},
 };
 
@@ -19,6 +20,10 @@ pub fn of(target: &str, cases: &Cases) -> Vec<Vec<u8>> {
             "data" => sent(case).iter().flat_map(|data| framed(data)).collect(),
             "plugin_list" => case.front.words().into_iter().skip(3).map(String::into_bytes).collect(),
             "cdb" => lines(case).iter().map(|line| [b"\x03", &line[..]].concat()).collect(),
+            "tls_priority" => {
+                case.front.env.get("TLS_PRIORITY").map(|text| text.clone().into()).into_iter().collect()
+            }
+            "tls_files" => tls_files(case),
             "transcript" => vec![print(case).into_bytes()],
             _ => Vec::new(),
         })
@@ -32,6 +37,14 @@ pub fn of(target: &str, cases: &Cases) -> Vec<Vec<u8>> {
 /// Message data with each choice of framing in front.
 fn framed(data: &[u8]) -> [Vec<u8>; 3] {
     [0, 1, 2].map(|framing| [&[framing, 3], data].concat())
+}
+
+/// The kept files of TLS that a case names, alone and as certificate and key.
+fn tls_files(case: &Case) -> Vec<Vec<u8>> {
+    let named = |name: &str| case.front.env.values().any(|value| value.contains(&format!("${{{name}}}")));
+    let files = certificates::FILES.iter().filter(|(name, _)| named(name));
+    let kept = files.filter_map(|(_, file)| certificates::kept(file)).map(|text| text.as_bytes().to_vec());
+    kept.flat_map(|file| [[&file[..], b"\xff", &file[..]].concat(), file]).collect()
 }
 
 /// The command lines a case sends.
