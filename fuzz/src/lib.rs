@@ -9,9 +9,10 @@ pub mod seeds;
 
 use std::convert::Infallible;
 
-use bstr::{BStr, ByteSlice};
+use bstr::{BStr, BString, ByteSlice};
 use mailfront::{
     plugin_list,
+    tls::{priority, settings},
     wire::{
         address::{self, ADDRESS_MAX},
         cdb::{self, CdbError},
@@ -47,6 +48,8 @@ pub const BODIES: &[(&str, Body)] = &[
     ("imap", imap),
     ("maildir_name", maildir_name),
     ("pop3", pop3),
+    ("tls_files", tls_files),
+    ("tls_priority", tls_priority),
 ];
 
 /// A command line falls into verb, blanks and argument; nothing is lost (SMTP-CMD-3).
@@ -302,4 +305,38 @@ pub fn transcript(source: &[u8]) {
         }
         Err(error) => assert!(error.line <= source.lines().count() + 2, "an error outside the file: {error}"),
     }
+}
+
+/// A priority string leaves a version or makes TLS unavailable, and no restriction is ever dropped (TLS-3).
+pub fn tls_priority(text: &[u8]) {
+    match priority::parse(text) {
+        Ok(parsed) => {
+            assert!(parsed.tls12 || parsed.tls13, "no version is left");
+            let restricts = |part: &&BString| part.starts_with(b"-") || part.starts_with(b"!");
+            assert_eq!(parsed.ignored.iter().find(restricts), None, "a restriction was dropped");
+            let more = [text, b":-VERS-TLS1.3"].concat();
+            match priority::parse(&more) {
+                Ok(less) => assert!(!less.tls13 && less.tls12 == parsed.tls12),
+                Err(unusable) => assert!(!parsed.tls12, "{unusable:?}"),
+            }
+        }
+        Err(priority::Unusable::Restriction(part)) => {
+            assert!(text.find(&*part).is_some(), "a part from nowhere")
+        }
+        Err(priority::Unusable::NoVersion) => {
+            assert!(text.find_byteset(b"-!nN").is_some(), "nothing removed one")
+        }
+    }
+    let more = [text, b":-NO-SUCH-PART"].concat();
+    assert!(priority::parse(&more).is_err(), "an unknown restriction was dropped");
+}
+
+/// Whatever stands in the files of `$TLS_*` is used or refused (TLS-2, TLS-3). A byte 0xff parts
+/// certificate and key.
+pub fn tls_files(files: &[u8]) {
+    let (certificate, key) = files.split_once_str(b"\xff").unwrap_or((files, files));
+    let found = settings::certified(certificate, key);
+    let has_key = key.find("PRIVATE KEY-----").is_some();
+    assert!(found.is_err() || (certificate.find("CERTIFICATE-----").is_some() && has_key), "from nothing");
+    assert!(!settings::is_dh_parameters(files) || files.find("DH PARAMETERS-----").is_some(), "from nothing");
 }

@@ -3,6 +3,7 @@
 use mailfront::wire::base64;
 use mailfront_conformance::{
     cases::Cases,
+    sandbox::certificates,
     transcript::{Act, Case, print, script, service::Line, text::Variables},
 };
 
@@ -33,6 +34,10 @@ pub fn of(target: &str, cases: &Cases) -> Vec<Vec<u8>> {
             "imap" if case.id.contains("/imap-") => vec![everything(case)],
             "maildir_name" => names(case),
             "pop3" if case.id.contains("pop3") => lines(case).into_iter().chain(messages(case)).collect(),
+            "tls_priority" => {
+                case.front.env.get("TLS_PRIORITY").map(|text| text.clone().into()).into_iter().collect()
+            }
+            "tls_files" => tls_files(case),
             "transcript" => vec![print(case).into_bytes()],
             _ => Vec::new(),
         })
@@ -63,6 +68,14 @@ fn globs(file: &[u8]) -> Vec<Vec<u8>> {
 /// Message data with each choice of framing in front.
 fn framed(data: &[u8]) -> [Vec<u8>; 3] {
     [0, 1, 2].map(|framing| [&[framing, 3], data].concat())
+}
+
+/// The kept files of TLS that a case names, alone and as certificate and key.
+fn tls_files(case: &Case) -> Vec<Vec<u8>> {
+    let named = |name: &str| case.front.env.values().any(|value| value.contains(&format!("${{{name}}}")));
+    let files = certificates::FILES.iter().filter(|(name, _)| named(name));
+    let kept = files.filter_map(|(_, file)| certificates::kept(file)).map(|text| text.as_bytes().to_vec());
+    kept.flat_map(|file| [[&file[..], b"\xff", &file[..]].concat(), file]).collect()
 }
 
 /// The command lines a case sends.

@@ -105,7 +105,8 @@ pub fn run(arguments: &Arguments, built: Option<Built>) -> Result<Status, Failur
     let common = arguments.property.common();
     let (target, _) = select::target(&common.target, &workshop, built)?;
     let words = |plain| if plain { Words::Plain } else { Words::All };
-    let trial = |property, what, role| Trial { property, what, role, common, workshop: &workshop, target: &target };
+    let trial =
+        |property, what, role| Trial { property, what, role, common, workshop: &workshop, target: &target };
     match &arguments.property {
         Property::Maildir(Maildir { plain, .. }) => {
             let strategy = || maildir::inputs(!plain);
