@@ -321,10 +321,10 @@ pub fn tls_priority(text: &[u8]) {
             }
         }
         Err(priority::Unusable::Restriction(part)) => {
-            assert!(text.find(&*part).is_some(), "a part from nowhere")
+            assert!(text.find(&*part).is_some(), "a part from nowhere");
         }
         Err(priority::Unusable::NoVersion) => {
-            assert!(text.find_byteset(b"-!nN").is_some(), "nothing removed one")
+            assert!(text.find_byteset(b"-!nN").is_some(), "nothing removed one");
         }
     }
     let more = [text, b":-NO-SUCH-PART"].concat();
