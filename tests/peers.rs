@@ -1,6 +1,9 @@
 //! Other implementations, where they are installed. One that is missing is listed as ignored; with
 //! `CI` set in the environment it is a failure.
 
+#[path = "peers/clients.rs"]
+mod clients;
+
 use std::{env, fs, path::Path, process::ExitCode};
 
 use assert_cmd::Command;
@@ -23,22 +26,19 @@ fn main() -> ExitCode {
         trial("plugin_lists_do_as_the_model_says", plugin_lists_do_as_the_model_says),
     ];
     let unpacked = env::var("PEERS").unwrap_or_else(|_| "/var/tmp/mailfront-peers".into());
-    for (name, program, filter) in [
-        ("postfix-qmqpd", format!("{unpacked}/postfix/usr/lib/postfix/sbin/qmqpd"), "qmqp/**"),
-        ("dovecot-pop3", "/usr/lib/dovecot/pop3".into(), "pop3/**"),
-    ] {
-        // Both want root: for a port's owner, and for the owner of a maildir.
-        let there = Path::new(&program).exists() && rustix::process::geteuid().is_root();
-        let test = move || {
-            if !there {
-                return Err(format!("{program} is not there, or this is not root").into());
-            }
-            let target = repository().join(format!("fixtures/targets/{name}.toml"));
-            Ok(run(&target, filter).assert().try_success().map(|_| ())?)
-        };
-        let trial = Trial::test("departs_exactly_as_listed", test).with_kind(name);
-        trials.push(trial.with_ignored_flag(!there && !required));
-    }
+    let program = format!("{unpacked}/postfix/usr/lib/postfix/sbin/qmqpd");
+    // Its daemons become other users.
+    let there = Path::new(&program).exists() && rustix::process::geteuid().is_root();
+    let test = move || {
+        if !there {
+            return Err(format!("{program} is not there, or this is not root").into());
+        }
+        let target = repository().join("fixtures/targets/postfix-qmqpd.toml");
+        Ok(run(&target, "qmqp/**").assert().try_success().map(|_| ())?)
+    };
+    let trial = Trial::test("departs_exactly_as_listed", test).with_kind("postfix-qmqpd");
+    trials.push(trial.with_ignored_flag(!there && !required));
+    trials.extend(clients::trials(required));
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 

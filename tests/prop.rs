@@ -30,6 +30,23 @@ fn the_reference_does_as_the_model_says() {
 }
 
 #[test]
+fn the_reference_does_as_the_models_of_mail_rules_say() {
+    suite().args(["prop", "mail-rules", "--cases", "200"]).assert().success();
+    suite().args(["prop", "globs", "--cases", "200"]).assert().success();
+}
+
+#[test]
+fn a_front_end_with_other_rules_is_found_out() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // Guards are comments to it.
+    let line = "sed -i 's/^&/#/' \"$MAILRULES\"";
+    let target = behind(line, folder.path()).expect("a target");
+    let failed = suite().args(["prop", "mail-rules", "--target"]).arg(&target).assert().code(1);
+    let shown = String::from_utf8_lossy(&failed.get_output().stdout).into_owned();
+    assert!(shown.contains("&"), "{shown}");
+}
+
+#[test]
 fn a_wrong_front_end_is_shown_by_a_small_transcript() {
     let folder = tempfile::tempdir().expect("a folder");
     let target = behind("unset PLUGINS", folder.path()).expect("a target");

@@ -36,7 +36,7 @@ pub fn collect(case: &Case, program: &Program, world: &World, outcome: &Outcome)
         log: shortened(log),
         exit,
         files: files(&world.folder),
-        reproduce: reproduce(case, program, world, &outcome.sent),
+        reproduce: reproduce(case, program, world, &outcome.sent, outcome.clear_bytes),
     }
 }
 
@@ -48,11 +48,12 @@ fn conversation(exchange: &[Exchange]) -> Vec<String> {
         let (mark, bytes) = match part {
             Exchange::Sent(bytes) => ('C', &bytes[..]),
             Exchange::Received(bytes) => ('S', &bytes[..]),
-            Exchange::HalfClosed => ('-', &b""[..]),
+            Exchange::HalfClosed => ('-', &b"the client closes its sending side"[..]),
+            Exchange::Handshake(said) => ('-', said.as_bytes()),
         };
         // What one side said in several pieces is shown as one.
         match &mut open {
-            Some((side, said)) if *side == mark => said.extend_from_slice(bytes),
+            Some((side, said)) if *side == mark && mark != '-' => said.extend_from_slice(bytes),
             _ => say(open.replace((mark, bytes.to_vec())), &mut lines),
         }
     }
@@ -63,7 +64,7 @@ fn conversation(exchange: &[Exchange]) -> Vec<String> {
 fn say(said: Option<(char, Vec<u8>)>, lines: &mut Vec<String>) {
     match said {
         None => {}
-        Some(('-', _)) => lines.push("-- the client closes its sending side".into()),
+        Some(('-', said)) => lines.push(format!("-- {}", escape_short(&said, LINE_MAX))),
         Some((mark, bytes)) => {
             for line in bytes.split_inclusive(|b| *b == b'\n') {
                 lines.push(format!("{mark}: {}", escape_short(line, LINE_MAX)));
@@ -139,14 +140,27 @@ fn shortened(mut lines: Vec<String>) -> Vec<String> {
 /// Most bytes put into the shell line as they are; above, the line says how to get them.
 const INLINE_MAX: usize = 20_000;
 
-/// `printf … | env … program …`, to be run in bash in an empty folder.
-pub fn reproduce(case: &Case, program: &Program, world: &World, sent: &[u8]) -> String {
+/// `printf … | env … program …`, to be run in bash in an empty folder. With a handshake behind the
+/// first `clear` bytes, `openssl s_client` takes the client's part, or a second pipe the part of a
+/// UCSPI server.
+pub fn reproduce(case: &Case, program: &Program, world: &World, sent: &[u8], clear: Option<usize>) -> String {
+    let certificates = world.variables.get("TLS_CA").map(|path| String::from_utf8_lossy(path).into_owned());
+    let certificates = certificates.and_then(|path| Some(path.rsplit_once('/')?.0.to_string()));
+    let is_ucspi = world.setups.iter().any(|setup| matches!(setup, Setup::UcspiTls(_)));
+    let (clear, inside) = match clear {
+        Some(clear) => (&sent[..clear.min(sent.len())], Some(&sent[clear.min(sent.len())..])),
+        None => (sent, None),
+    };
     let modules = world.variables.get("MODULES").map(|path| String::from_utf8_lossy(path).into_owned());
     let here = |text: &str| {
         let folder = world.folder.to_string_lossy();
         let text = match &modules {
             Some(modules) => text.replace(modules, "$PWD/m"),
             None => text.to_string(),
+        };
+        let text = match &certificates {
+            Some(certificates) => text.replace(certificates, "$PWD/tls"),
+            None => text,
         };
         text.replace(&*folder, "$PWD").replace(&*world.temporary.to_string_lossy(), "$PWD")
     };
@@ -160,6 +174,9 @@ pub fn reproduce(case: &Case, program: &Program, world: &World, sent: &[u8]) -> 
         let own = own.map(|own| format!("ln -s {own}/* m/; ")).unwrap_or_default();
         let _ = write!(line, "mkdir m; {own}mailfront-conformance explain {} --modules m; ", quote(&case.id));
     }
+    if certificates.is_some() {
+        let _ = write!(line, "mailfront-conformance explain {} --certificates tls; ", quote(&case.id));
+    }
     for (path, content) in &case.front.files {
         if path.ends_with('/') {
             let _ = write!(line, "mkdir -p {}; ", quote(path));
@@ -172,8 +189,11 @@ pub fn reproduce(case: &Case, program: &Program, world: &World, sent: &[u8]) -> 
             );
         }
     }
-    if sent.len() <= INLINE_MAX {
-        let _ = write!(line, "printf {} | ", printf_text(sent));
+    let is_served = inside.is_some() && !is_ucspi;
+    if is_served {
+        line.push_str("tcpserver -1RHl0 127.0.0.1 0 ");
+    } else if sent.len() <= INLINE_MAX {
+        let _ = write!(line, "printf {} | ", printf_text(clear));
     } else {
         let _ = write!(line, "mailfront-conformance explain {} --input | ", quote(&case.id));
     }
@@ -194,10 +214,20 @@ pub fn reproduce(case: &Case, program: &Program, world: &World, sent: &[u8]) -> 
         match setup {
             Setup::Close(descriptor) => _ = write!(command, " {descriptor}>&-"),
             Setup::LimitFile(bytes) => command = format!("(ulimit -f {}; {command})", bytes / 512),
+            Setup::LimitMemory(bytes) => command = format!("(ulimit -v {}; {command})", bytes / 1024),
+            Setup::LimitDescriptors(number) => command = format!("(ulimit -n {number}; {command})"),
             _ => {}
         }
     }
     let _ = write!(line, " {command}");
+    let text = printf_text(inside.unwrap_or_default());
+    if is_served {
+        let starttls = if clear.is_empty() { "" } else { " -starttls smtp" };
+        let client = format!("openssl s_client -quiet{starttls} -connect 127.0.0.1:$(cat port)");
+        let _ = write!(line, " > port & sleep 1; (printf {text}; sleep 1) | {client}; kill $!");
+    } else if is_ucspi {
+        let _ = write!(line, " 7> control 8< <(printf {text}) 9>&1");
+    }
     line
 }
 

@@ -21,7 +21,12 @@ use crate::{
     },
     sandbox::{Workshop, World},
     target::{KnownList, Program, Target},
-    transcript::{Case, Front, model::Level, printer},
+    transcript::{
+        Act, Case, Front,
+        model::{Choice, Level},
+        printer, script,
+        text::{Part, Piece},
+    },
 };
 
 /// What is run, and how.
@@ -112,6 +117,8 @@ impl Run<'_> {
         let program = words.first().and_then(|role| self.target.program(role));
         let by_address = program.is_some_and(|program| program.port.is_some());
         let chosen = chosen.filter(|d| d.over_tcp() || !by_address);
+        let has_tls = self.target.features.iter().any(|feature| feature == "tls");
+        let chosen = chosen.filter(|d| *d != Delivery::Tls || (has_tls && greets(case)));
         chosen.filter(|d| plays_in(&case.front, *d)).map(|delivery| Unit { case, delivery }).collect()
     }
 
@@ -212,7 +219,10 @@ impl Run<'_> {
             return Ok(Verdict::Skip("needs root to change the user".into()));
         }
         let _turn = self.workshop.turn(self.target);
-        let world = World::new(self.workshop, self.target, &case.front)?;
+        let mut world = World::new(self.workshop, self.target, &case.front)?;
+        if delivery == Delivery::Tls {
+            world.begin_in_tls(self.workshop)?;
+        }
         let mut outcome = play::play(case, program, self.target.pipelining, &world, delivery, self.limit)?;
         world.settle(custody::count(case, &outcome))?;
         let judgement = judge(case, &world, &mut outcome);
@@ -250,7 +260,38 @@ impl Run<'_> {
 /// Whether a case is played in this delivery.
 pub fn plays_in(front: &Front, delivery: Delivery) -> bool {
     let name = delivery.name();
-    (front.only.is_empty() || front.only.contains_key(name)) && !front.skip.contains_key(name)
+    (front.only.is_empty() || front.only.contains_key(name))
+        && !front.skip.contains_key(name)
+        && (delivery != Delivery::Tls || can_begin_in_tls(front))
+}
+
+/// Whether a case is an SMTP session that knows nothing of TLS, and so must be the same inside it.
+fn can_begin_in_tls(front: &Front) -> bool {
+    let words = front.words();
+    let is_smtp = match words.first().map(String::as_str) {
+        Some("mailfront") => words.get(1).is_some_and(|word| word == "smtp") && words.len() > 2,
+        Some(role) => role == "smtp" || role.starts_with("smtpfront-"),
+        None => false,
+    };
+    // What cannot be seen over TCP cannot be seen inside TLS either, which is played over it.
+    let wants_a_pipe = front.skip.contains_key(Delivery::Tcp.name())
+        || front.setup.iter().any(|setup| setup.starts_with("close "));
+    let knows_tls = front.env.keys().any(|name| name.starts_with("TLS_") || name == "UCSPITLS")
+        || front.setup.iter().any(|setup| setup.starts_with("ucspi-tls"));
+    is_smtp && !knows_tls && !wants_a_pipe
+}
+
+/// Whether the session comes to its greeting: before that there is no TLS to be inside of.
+fn greets(case: &Case) -> bool {
+    let expected = script::steps(case).into_iter().find_map(|step| match step.act {
+        Act::Line(pattern)
+        | Act::Raw(pattern)
+        | Act::Reply(pattern)
+        | Act::Alternative(_, Choice::Line(pattern)) => Some(pattern),
+        _ => None,
+    });
+    let start = expected.as_ref().and_then(|pattern| pattern.parts.first());
+    matches!(start, Some(Part::Text(Piece::Bytes(bytes))) if bytes.starts_with(b"220"))
 }
 
 fn is_prerequisite(case: &Case) -> bool {

@@ -3,33 +3,53 @@
 //! Each takes the engine's bytes and panics where something does not hold. `cargo test` replays the
 //! corpora and the seeds through the same bodies on a stable compiler.
 
+pub mod credentials;
+mod mail_access;
 pub mod seeds;
 
 use std::convert::Infallible;
 
-use bstr::{BStr, ByteSlice};
+use bstr::{BStr, BString, ByteSlice};
 use mailfront::{
     plugin_list,
+    tls::{priority, settings},
     wire::{
         address::{self, ADDRESS_MAX},
         cdb::{self, CdbError},
         command::Command,
         data::{Decoder, Framing, Outcome},
+        glob::Glob,
+        mailrules, mailrulesx,
+        text_list::TextList,
     },
 };
 use mailfront_conformance::{sandbox, transcript};
+
+pub use mail_access::{imap, maildir_name, pop3};
 
 /// A body.
 pub type Body = fn(&[u8]);
 
 /// All bodies under the names of their targets.
-pub const BODIES: [(&str, Body); 6] = [
+pub const BODIES: &[(&str, Body)] = &[
+    ("base64", credentials::base64),
     ("cdb", cdb),
     ("command_line", command_line),
+    ("cvm_request", credentials::cvm_request),
+    ("cvm_response", credentials::cvm_response),
     ("address", address),
     ("data", data),
+    ("glob", glob),
+    ("mailrules", mailrules),
+    ("mailrulesx", mailrulesx),
     ("plugin_list", plugin_list),
+    ("sasl", credentials::sasl),
     ("transcript", transcript),
+    ("imap", imap),
+    ("maildir_name", maildir_name),
+    ("pop3", pop3),
+    ("tls_files", tls_files),
+    ("tls_priority", tls_priority),
 ];
 
 /// A command line falls into verb, blanks and argument; nothing is lost (SMTP-CMD-3).
@@ -147,6 +167,131 @@ fn look_up(file: &[u8], key: &[u8]) -> Result<bool, CdbError<()>> {
     })
 }
 
+/// A glob matches what the definition says, in a number of steps that its size and the text's bound
+/// (RULES-GLOB-1 … 8). The first byte divides the rest into pattern and text.
+pub fn glob(input: &[u8]) {
+    let Some((cut, rest)) = input.split_first() else { return };
+    let (pattern, text) = rest.split_at(rest.len() * usize::from(*cut) / 256);
+    assert_eq!(Glob::new(pattern).matches(text), glob_by_table(pattern, text));
+    let (low_pattern, low_text) = (pattern.to_ascii_lowercase(), text.to_ascii_lowercase());
+    assert_eq!(Glob::folded(pattern).matches(text), glob_by_table(&low_pattern, &low_text));
+    let steps = Glob::folded(pattern).steps(text);
+    let most = 2 * (pattern.len() + 1) * (text.len() + 1);
+    assert!(steps <= most, "{steps} steps for {} × {}", pattern.len(), text.len());
+}
+
+/// The definition, by a table: whether the pattern read so far matches the text up to each place.
+fn glob_by_table(pattern: &[u8], text: &[u8]) -> bool {
+    let mut reached = vec![false; text.len() + 1];
+    reached[0] = true;
+    let mut rest = pattern;
+    while let Some((first, behind)) = rest.split_first() {
+        rest = behind;
+        if *first == b'*' {
+            let from = reached.iter().position(|reached| *reached).unwrap_or(reached.len());
+            reached[from..].fill(true);
+            continue;
+        }
+        let mut set: Option<(bool, Vec<u8>)> = None;
+        if *first == b'['
+            && let Some((negated, members, after)) = bracketed(behind)
+        {
+            set = Some((negated, members));
+            rest = after;
+        }
+        for at in (0..text.len()).rev() {
+            let byte = text[at];
+            let fits = match &set {
+                Some((negated, members)) => members.contains(&byte) != *negated,
+                None => *first == b'?' || *first == byte,
+            };
+            reached[at + 1] = reached[at] && fits;
+        }
+        reached[0] = false;
+    }
+    reached[text.len()]
+}
+
+/// The set behind `[` and what follows its `]`.
+fn bracketed(text: &[u8]) -> Option<(bool, Vec<u8>, &[u8])> {
+    let negated = matches!(text.first(), Some(b'!' | b'^'));
+    let (mut at, mut members) = (usize::from(negated), Vec::new());
+    loop {
+        match *text.get(at)? {
+            b']' => return Some((negated, members, &text[at + 1..])),
+            b'\\' => {
+                members.push(*text.get(at + 1)?);
+                at += 2;
+            }
+            byte => {
+                members.push(byte);
+                at += 1;
+            }
+        }
+    }
+}
+
+/// A rules file gives a rule or a fault for no more lines than it has, each at a place within it, and a
+/// rule has no more bytes than its line (RULES-LINE, RULES-ESC). As a list it has its lines.
+pub fn mailrules(file: &[u8]) {
+    let lines = file.split(|byte| *byte == b'\n').count();
+    let within = |place: mailfront::wire::rule_text::Place| {
+        let line = file.split(|byte| *byte == b'\n').nth(place.line - 1);
+        line.is_some_and(|line| place.column <= line.len() + 1)
+    };
+    let mut count = 0;
+    for rule in mailrules::rules(file) {
+        count += 1;
+        match rule {
+            Err(fault) => assert!(within(fault.place), "a fault outside: {fault}"),
+            Ok(rule) => {
+                assert!(within(rule.sender.place) && within(rule.recipient.place));
+                let size: usize = rule.environment.iter().map(|item| item.len()).sum();
+                assert!(rule.response.len() + rule.suffix.len() + size <= file.len());
+                assert!(!rule.response.contains(&0) && !rule.suffix.contains(&0), "a NUL in a rule");
+                assert!(rule.environment.iter().all(|item| !item.is_empty() && !item.contains(&0)));
+            }
+        }
+    }
+    assert!(count <= lines);
+    assert!(mailrules::remarks(file).iter().all(|remark| within(remark.place)));
+    let Ok(list) = TextList::new(file.to_vec()) else { panic!("a short file is a list") };
+    for line in file.split(|byte| *byte == b'\n') {
+        let entry = line.to_ascii_lowercase();
+        let white = |byte: &u8| matches!(byte, 9..=13 | b' ');
+        let from = entry.iter().position(|byte| !white(byte)).unwrap_or(entry.len());
+        let to = entry.iter().rposition(|byte| !white(byte)).map_or(from, |last| last + 1);
+        let entry = &entry[from..to];
+        assert_eq!(list.contains(entry), !entry.is_empty() && !entry.starts_with(b"#"));
+    }
+}
+
+/// An extended rules file gives rules and faults at places within it, and what a rule says is no longer
+/// than the file (RULESX-RULE, RULESX-COND).
+pub fn mailrulesx(file: &[u8]) {
+    let line = |number: usize| file.split(|byte| *byte == b'\n').nth(number - 1);
+    for rule in mailrulesx::rules(file) {
+        match rule {
+            Err(fault) => {
+                let within = line(fault.place.line).is_some_and(|line| fault.place.column <= line.len() + 1);
+                assert!(within, "a fault outside: {fault}");
+            }
+            Ok(rule) => {
+                assert!(line(rule.place.line).is_some_and(|line| line.contains(&b':')));
+                assert!(rule.conditions.len() + rule.assignments.len() < file.len());
+                assert!(rule.message.pieces().len() <= file.len());
+                for condition in &rule.conditions {
+                    assert!(condition.place < rule.place, "a condition behind the action");
+                    if let mailrulesx::Test::Looks(pattern) = &condition.test {
+                        let _ = pattern.matches(&file.to_ascii_lowercase());
+                    }
+                }
+                assert!(rule.assignments.iter().all(|(place, _)| *place > rule.place));
+            }
+        }
+    }
+}
+
 /// A transcript that can be read can be written and read again as the same (the guide's promise).
 pub fn transcript(source: &[u8]) {
     let Ok(source) = std::str::from_utf8(source) else { return };
@@ -160,4 +305,38 @@ pub fn transcript(source: &[u8]) {
         }
         Err(error) => assert!(error.line <= source.lines().count() + 2, "an error outside the file: {error}"),
     }
+}
+
+/// A priority string leaves a version or makes TLS unavailable, and no restriction is ever dropped (TLS-3).
+pub fn tls_priority(text: &[u8]) {
+    match priority::parse(text) {
+        Ok(parsed) => {
+            assert!(parsed.tls12 || parsed.tls13, "no version is left");
+            let restricts = |part: &&BString| part.starts_with(b"-") || part.starts_with(b"!");
+            assert_eq!(parsed.ignored.iter().find(restricts), None, "a restriction was dropped");
+            let more = [text, b":-VERS-TLS1.3"].concat();
+            match priority::parse(&more) {
+                Ok(less) => assert!(!less.tls13 && less.tls12 == parsed.tls12),
+                Err(unusable) => assert!(!parsed.tls12, "{unusable:?}"),
+            }
+        }
+        Err(priority::Unusable::Restriction(part)) => {
+            assert!(text.find(&*part).is_some(), "a part from nowhere");
+        }
+        Err(priority::Unusable::NoVersion) => {
+            assert!(text.find_byteset(b"-!nN").is_some(), "nothing removed one");
+        }
+    }
+    let more = [text, b":-NO-SUCH-PART"].concat();
+    assert!(priority::parse(&more).is_err(), "an unknown restriction was dropped");
+}
+
+/// Whatever stands in the files of `$TLS_*` is used or refused (TLS-2, TLS-3). A byte 0xff parts
+/// certificate and key.
+pub fn tls_files(files: &[u8]) {
+    let (certificate, key) = files.split_once_str(b"\xff").unwrap_or((files, files));
+    let found = settings::certified(certificate, key);
+    let has_key = key.find("PRIVATE KEY-----").is_some();
+    assert!(found.is_err() || (certificate.find("CERTIFICATE-----").is_some() && has_key), "from nothing");
+    assert!(!settings::is_dh_parameters(files) || files.find("DH PARAMETERS-----").is_some(), "from nothing");
 }

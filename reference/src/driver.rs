@@ -55,13 +55,8 @@ pub fn serve(arguments: &[BString]) -> ExitStatus {
 /// count of bytes (CORE-LOG-7).
 pub(crate) fn finish(session: &Session, chain: &mut Chain) {
     let _ignored = chain.reset(session);
-    log_bytes(session);
-}
-
-/// The last log line (CORE-LOG-7).
-pub(crate) fn log_bytes(session: &Session) {
-    let (read, written) = (session.connection.bytes_in(), session.connection.bytes_out());
-    session.log(format!("bytes in: {read} bytes out: {written}").as_bytes());
+    session.connection.close();
+    session.connection.log_bytes();
 }
 
 /// The arguments of `mailfront`, by their meaning (CORE-ARG-1).

@@ -14,6 +14,7 @@ use std::{
 use bstr::{BStr, BString};
 
 use crate::{
+    plugin::Finding,
     response::Response,
     session::Session,
     wire::{
@@ -54,6 +55,9 @@ enum Content {
     Missing,
 }
 
+/// What a list that does not exist comes to (RULES-CDB-3).
+const MISSING: &str = "there is no such file: matches nothing";
+
 /// Opens a list.
 ///
 /// # Errors
@@ -74,12 +78,13 @@ fn open(name: &ListName) -> io::Result<Content> {
     Ok(Content::Cdb { file, size: metadata.len() })
 }
 
-/// Whether a list is a CDB that does not exist.
-///
-/// # Errors
-/// Those of opening it.
-pub fn is_missing(name: &ListName) -> io::Result<bool> {
-    open(name).map(|content| matches!(content, Content::Missing))
+/// What `--check` tells of a list that cannot be opened or is not there; `told` puts the place in front.
+pub fn finding(name: &ListName, told: impl Fn(&dyn fmt::Display) -> BString) -> Option<Finding> {
+    match open(name) {
+        Err(error) => Some(Finding::Problem(told(&error))),
+        Ok(Content::Missing) => Some(Finding::Warning(told(&MISSING))),
+        Ok(Content::Text(_) | Content::Cdb { .. }) => None,
+    }
 }
 
 impl Lists {
@@ -133,7 +138,7 @@ impl List {
                 )
             }
             Content::Missing => {
-                self.tell(session, &"there is no such file: matches nothing");
+                self.tell(session, &MISSING);
                 Ok(false)
             }
         }

@@ -19,7 +19,11 @@ pub const DEFAULT_DIRECTORY: &str = "/usr/lib/mailfront";
 /// Modules built in, each with what makes one.
 type Table<T> = &'static [(&'static str, fn() -> Box<T>)];
 
-const PROTOCOLS: Table<dyn Protocol> = &[("smtp", || Box::<protocol::smtp::Smtp>::default())];
+const PROTOCOLS: Table<dyn Protocol> = &[
+    ("qmqp", || Box::<protocol::qmqp::Qmqp>::default()),
+    ("qmtp", || Box::<protocol::qmtp::Qmtp>::default()),
+    ("smtp", || Box::<protocol::smtp::Smtp>::default()),
+];
 
 const BACKENDS: Table<dyn Module> = &[
     ("echo", || Box::<backends::echo::Echo>::default()),
@@ -37,6 +41,8 @@ const PLUGINS: Table<dyn Module> = &[
     ("cvm-authenticate", || Box::<plugins::cvm_authenticate::CvmAuthenticate>::default()),
     ("cvm-validate", || Box::<plugins::cvm_validate::CvmValidate>::default()),
     ("force-file", || Box::new(plugins::force_file::ForceFile)),
+    ("mailrules", || Box::<plugins::mailrules::Mailrules>::default()),
+    ("mailrulesx", || Box::<plugins::mailrulesx::Mailrulesx>::default()),
     ("patterns", || Box::<plugins::patterns::Patterns>::default()),
     ("lua", || Box::<plugins::lua::Lua>::default()),
     ("mailrules", || Box::<plugins::mailrules::Mailrules>::default()),
@@ -44,6 +50,7 @@ const PLUGINS: Table<dyn Module> = &[
     ("reject", || Box::new(plugins::reject::Reject)),
     ("relayclient", || Box::new(plugins::relayclient::Relayclient)),
     ("require-auth", || Box::new(plugins::require_auth::RequireAuth)),
+    ("starttls-ucspi", || Box::new(plugins::starttls_ucspi::StarttlsUcspi)),
 ];
 
 /// The names of all modules built in.

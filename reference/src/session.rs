@@ -21,6 +21,12 @@ use crate::{
 /// The session string that holds the client's name for itself (SESS-STR-3).
 const HELO_DOMAIN: &[u8] = b"helo_domain";
 
+/// The session number that is 1 inside TLS (SESS-NUM-2).
+const TLS_STATE: &[u8] = b"tls_state";
+
+/// The session number that limits the size of a message (SESS-NUM-2, RULES-DB-1).
+pub const MAX_DATA_BYTES: &[u8] = b"maxdatabytes";
+
 /// What the overlay says of a variable.
 #[derive(Debug, Default)]
 struct Entry {
@@ -47,6 +53,8 @@ pub struct Session {
     /// The smallest number each name was given since the overlay was last emptied (SESS-ENV-7). With
     /// one value a name in the overlay that is all there is to keep (RULES-ENV-8).
     smallest: RefCell<BTreeMap<BString, u64>>,
+    /// Variables that children no longer get, whatever becomes of the overlay (TLS-24).
+    withdrawn: RefCell<Vec<BString>>,
     exported: RefCell<BTreeMap<BString, BString>>,
     numbers: RefCell<BTreeMap<BString, u64>>,
     strings: RefCell<BTreeMap<BString, BString>>,
@@ -70,6 +78,7 @@ impl Session {
             prefix: process_variable(b"PROTO").unwrap_or_else(|| "TCP".into()),
             overlay: RefCell::default(),
             smallest: RefCell::default(),
+            withdrawn: RefCell::default(),
             exported: RefCell::default(),
             numbers: RefCell::default(),
             strings: RefCell::default(),
@@ -185,6 +194,7 @@ impl Session {
     pub fn overlay(&self) -> Vec<(BString, Option<BString>)> {
         let exported = self.exported().into_iter().map(|(name, value)| (name, Some(value)));
         let mut all: BTreeMap<_, _> = exported.collect();
+        all.extend(self.withdrawn.borrow().iter().map(|name| (name.clone(), None)));
         all.extend(self.overlay.borrow().iter().map(|(name, entry)| match &entry.value {
             Some(Value::Set(value)) if !entry.withheld => (name.clone(), Some(value.clone())),
             _ => (name.clone(), None),
@@ -192,12 +202,20 @@ impl Session {
         all.into_iter().collect()
     }
 
+    /// From now on children do not get the variable of the process (TLS-24).
+    pub fn withdraw(&self, name: &[u8]) {
+        self.withdrawn.borrow_mut().push(name.into());
+    }
+
     /// The smallest non-zero whole decimal among the process value and every assignment, 0 if none
     /// (SESS-ENV-7).
     pub fn smallest(&self, name: &[u8]) -> u64 {
-        let beneath = self.beneath(name).and_then(|value| whole_decimal(&value));
+        let number = |value: BString| whole_decimal(&value).filter(|number| *number > 0);
         let assigned = self.smallest.borrow().get(name.as_bstr()).copied();
-        [beneath.filter(|number| *number > 0), assigned].into_iter().flatten().min().unwrap_or(0)
+        // What was exported hides the process value, but raises no limit (RULESX-SET-6).
+        let exported = self.exported.borrow().get(name.as_bstr()).cloned().and_then(number);
+        let process = process_variable(name).and_then(number);
+        [assigned, exported, process].into_iter().flatten().min().unwrap_or(0)
     }
 
     /// The overlay's value if it is a whole decimal, else the process value likewise, else `default`
@@ -215,6 +233,12 @@ impl Session {
     /// Sets a session number, replacing an earlier value.
     pub fn set_number(&self, name: &[u8], value: u64) {
         self.numbers.borrow_mut().insert(name.into(), value);
+    }
+
+    /// Sets a session number that is a limit to the smaller of `value` and what it is; 0 counts as none.
+    pub fn lower_number(&self, name: &[u8], value: u64) {
+        let current = self.number(name).filter(|limit| *limit > 0);
+        self.set_number(name, current.map_or(value, |limit| limit.min(value)));
     }
 
     /// Deletes a session number; an absent one is no error.
@@ -247,6 +271,27 @@ impl Session {
             self.strings.borrow_mut().insert(HELO_DOMAIN.into(), text::for_helo(name));
             self.helo_is_from_client.set(true);
         }
+    }
+
+    /// Whether the client is served inside TLS (TLS-6, TLS-24).
+    pub fn is_in_tls(&self) -> bool {
+        self.number(TLS_STATE).is_some_and(|state| state != 0)
+    }
+
+    /// Says that the client is served inside TLS.
+    pub fn enter_tls(&self) {
+        self.set_number(TLS_STATE, 1);
+    }
+
+    /// Forgets what the client called itself and who it proved to be: somebody between could have said
+    /// it in its place before TLS (TLS-10).
+    pub fn forget_client(&self) {
+        let is_learned =
+            |name: &BString| *name == HELO_DOMAIN || *name == "authenticated" || name.starts_with(b"auth_");
+        self.numbers.borrow_mut().retain(|name, _| !is_learned(name));
+        self.strings.borrow_mut().retain(|name, _| !is_learned(name));
+        self.exported.borrow_mut().clear();
+        self.helo_is_from_client.set(false);
     }
 
     /// The protocol name for trace headers: `SMTP`, `ESMTP`, `QMTP` or `QMQP` (SESS-PROTO-1).
@@ -336,6 +381,36 @@ mod tests {
         session.unset(b"PATH");
         session.clear_overlay();
         assert!(session.variable(b"PATH").is_some());
+    }
+
+    #[test]
+    fn tls_makes_forget_who_the_client_is_and_nothing_else() {
+        let session = session();
+        session.enter_tls();
+        session.store_helo(b"one");
+        session.set_number(b"authenticated", 1);
+        session.set_number(b"auth_uid", 7);
+        session.set_string(b"auth_user", b"bob");
+        session.set_number(b"maxrcpts", 3);
+        session.set_string(b"tls_cipher", b"AES");
+        session.forget_client();
+        for name in [&b"authenticated"[..], b"auth_uid"] {
+            assert_eq!(session.number(name), None, "{}", name.as_bstr());
+        }
+        for name in [HELO_DOMAIN, b"auth_user"] {
+            assert_eq!(session.string(name), None, "{}", name.as_bstr());
+        }
+        assert_eq!(session.number(b"maxrcpts"), Some(3));
+        assert_eq!(session.string(b"tls_cipher"), Some("AES".into()));
+        assert!(session.is_in_tls());
+    }
+
+    #[test]
+    fn a_withdrawn_variable_stays_away_from_children() {
+        let session = session();
+        session.withdraw(b"MAILFRONT_TEST");
+        session.clear_overlay();
+        assert_eq!(session.overlay(), [("MAILFRONT_TEST".into(), None)]);
     }
 
     #[test]

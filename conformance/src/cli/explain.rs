@@ -15,7 +15,7 @@ use crate::{
     play::Delivery,
     report::style::{BAD, DIM, HEAD},
     run::plays_in,
-    sandbox::{PROBE, Workshop, World},
+    sandbox::{PROBE, Workshop, World, certificates},
     spec::{Clause, Spec},
     target::{Program, Target},
     transcript::{Act, Case, front::Reach, script, text::printable},
@@ -36,6 +36,9 @@ pub struct Arguments {
     /// Put the probe modules of the case into this folder, and print nothing.
     #[arg(long, value_name = "DIR")]
     modules: Option<PathBuf>,
+    /// Put certificates and keys such as the case asks for into this folder, and print nothing.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["modules", "input"])]
+    certificates: Option<PathBuf>,
 }
 
 /// Most ids offered in place of one that is not there.
@@ -53,10 +56,15 @@ pub fn explain(arguments: &Arguments, cases: &Cases, built: Option<Built>) -> Re
         if let Some(folder) = &arguments.modules {
             return modules(case, folder);
         }
+        if let Some(folder) = &arguments.certificates {
+            let wrong = |e: io::Error| Failure::usage(format!("--certificates {}: {e}", folder.display()));
+            certificates::make(folder).map_err(wrong)?;
+            return Ok(Status::Expected);
+        }
         let workshop = Workshop::new()?;
         let target = stand_in(arguments, case, &workshop, built)?;
         let world = World::new(&workshop, &target, &case.front)?;
-        let sent = input(case, &world);
+        let (sent, clear) = input(case, &world);
         if arguments.input {
             io::stdout().write_all(&sent)?;
             return Ok(Status::Expected);
@@ -64,10 +72,10 @@ pub fn explain(arguments: &Arguments, cases: &Cases, built: Option<Built>) -> Re
         explain_case(out, case, spec)?;
         let program = program(case, &target)?;
         heading(out, "reproduce, in bash in an empty folder")?;
-        writeln!(out, "  {}", shown(&evidence::reproduce(case, &program, &world, &sent)))?;
+        writeln!(out, "  {}", shown(&evidence::reproduce(case, &program, &world, &sent, clear)))?;
         return Ok(Status::Expected);
     }
-    if arguments.input || arguments.modules.is_some() {
+    if arguments.input || arguments.modules.is_some() || arguments.certificates.is_some() {
         return Err(unknown(id, cases, spec));
     }
     match spec.get(id) {
@@ -116,9 +124,11 @@ fn program(case: &Case, target: &Target) -> Result<Program, Failure> {
     }
 }
 
-/// All that the client sends, if it waits for nothing. Steps that depend on an answer are left out.
-fn input(case: &Case, world: &World) -> Vec<u8> {
+/// All that the client sends, if it waits for nothing, and how much of it before a handshake. Steps that
+/// depend on an answer are left out.
+fn input(case: &Case, world: &World) -> (Vec<u8>, Option<usize>) {
     let mut bytes = Vec::new();
+    let mut clear = None;
     for step in script::steps(case).iter().filter(|step| step.only_if.is_none()) {
         match &step.act {
             Act::Send(text) => {
@@ -126,10 +136,11 @@ fn input(case: &Case, world: &World) -> Vec<u8> {
                 bytes.extend_from_slice(b"\r\n");
             }
             Act::SendRaw(text) => bytes.extend(text.expand(&world.variables)),
+            Act::Tls(_) => clear = clear.or(Some(bytes.len())),
             _ => {}
         }
     }
-    bytes
+    (bytes, clear)
 }
 
 /// Copies of the probe under the names that the case asks for.

@@ -90,7 +90,7 @@ pub fn acknowledged(sent: &[u8], output: &[u8]) -> Vec<Acknowledged> {
             line.iter().take_while(|b| b.is_ascii_alphabetic()).map(u8::to_ascii_uppercase).collect();
         match (&verb[..], code) {
             // A refused one leaves the transaction as it is, but for MAIL, which may end it first.
-            (b"RSET" | b"EHLO" | b"HELO" | b"MAIL", 200..300) => recipients = 0,
+            (b"RSET" | b"EHLO" | b"HELO" | b"MAIL" | b"STARTTLS", 200..300) => recipients = 0,
             (b"RCPT", 200..300) => recipients += 1,
             (b"DATA", 354) => {
                 let crlf = line.ends_with(b"\r\n");

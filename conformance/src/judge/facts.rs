@@ -44,6 +44,7 @@ pub fn check(case: &Case, world: &World, outcome: &Outcome, judgement: &mut Judg
                 let got = outcome.exit.map(|exit| exit.to_string()).unwrap_or_default();
                 find(Aspect::Exit, &wanted.to_string(), got.as_bytes());
             }
+            Fact::CloseNotify if !outcome.close_notify => find(Aspect::Tls, "close_notify", b"none"),
             Fact::FileAbsent(path) => {
                 if let Some(found) = matching(world, path, variables).first() {
                     find(Aspect::File, "absent", found.to_string_lossy().as_bytes());

@@ -16,6 +16,8 @@ pub enum Aspect {
     Leak,
     /// What it wrote to the client.
     Answer,
+    /// A handshake.
+    Tls,
     /// Its exit status.
     Exit,
     /// Its log.
@@ -44,6 +46,7 @@ impl Aspect {
             Self::Crash => "crash",
             Self::Leak => "leak",
             Self::Answer => "S",
+            Self::Tls => "tls",
             Self::Exit => "exit",
             Self::Log => "log",
             Self::Queued => "queued",

@@ -17,13 +17,15 @@ pub use verdict::Verdict;
 use crate::{
     play::{
         Outcome,
-        stream::{Cursor, Seen},
+        stream::{Cursor, Seen, is_taken},
+        tls::Ending,
     },
     sandbox::World,
     transcript::{
         Act, Case, Choice, Step,
         model::{Exit, Level},
         printer, script,
+        tls::Handshake,
     },
 };
 
@@ -109,12 +111,37 @@ fn conversation(case: &Case, outcome: &mut Outcome, find: &mut impl FnMut(Findin
         find(Finding::new(Aspect::Answer, line, "nothing more", &outcome.output[cursor.at..]));
     }
     if !broken {
+        handshakes(&steps, outcome, find);
         for (line, said) in &outcome.noise {
             find(Finding::new(Aspect::Answer, *line, "silence", said));
         }
         for line in &outcome.still_open {
             find(Finding::new(Aspect::Answer, *line, "eof", b"still open"));
         }
+    }
+}
+
+/// What came of the handshakes. That of a delivery has no step.
+fn handshakes(steps: &[Step], outcome: &Outcome, find: &mut impl FnMut(Finding)) {
+    let wanted: Vec<(usize, Handshake)> = steps
+        .iter()
+        .filter(|step| is_taken(step, &outcome.branches))
+        .filter_map(|step| match &step.act {
+            Act::Tls(handshake) => Some((step.line, handshake.clone())),
+            _ => None,
+        })
+        .collect();
+    let of_delivery = outcome.handshakes.len() > wanted.len();
+    let wanted = of_delivery.then(|| (0, Handshake::default())).into_iter().chain(wanted);
+    let mut endings = outcome.handshakes.iter();
+    for (line, handshake) in wanted {
+        let got = match (endings.next(), &handshake.fails) {
+            (Some(Ending::Agreed(_)), None) | (Some(Ending::Failed(..)), Some(None)) => continue,
+            (Some(Ending::Failed(Some(alert), _)), Some(Some(wanted))) if alert == wanted => continue,
+            (Some(Ending::Agreed(got) | Ending::Failed(_, got)), _) => got.as_str(),
+            (None, _) => "the connection was closed before",
+        };
+        find(Finding::new(Aspect::Tls, line, &handshake.print(), got.as_bytes()));
     }
 }
 

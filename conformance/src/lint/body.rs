@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Found, reply_code, written_steps};
 use crate::transcript::{
-    Act, Case, Expectation, Fact,
+    Act, Case, Expectation, Fact, front,
     model::Told,
     script,
     text::{Part, Pattern, Text, printable},
@@ -47,6 +47,7 @@ fn source(case: &Case, found: &mut Found<'_>) {
 
 fn steps(case: &Case, known: &mut BTreeSet<String>, found: &mut Found<'_>) {
     let mut alternatives: BTreeSet<&str> = BTreeSet::new();
+    let mut handshakes = false;
     for (step, repeated) in written_steps(case) {
         if let Some(name) = &step.only_if
             && !alternatives.contains(name.as_str())
@@ -55,14 +56,25 @@ fn steps(case: &Case, known: &mut BTreeSet<String>, found: &mut Found<'_>) {
         }
         let counts = |name: &str| repeated && name == "#";
         let unknown: Vec<&str> = match &step.act {
-            Act::Send(text) | Act::SendRaw(text) => text.variables().collect(),
+            Act::Send(text) | Act::SendRaw(text) | Act::Beneath(text) => text.variables().collect(),
             act => act.pattern().into_iter().flat_map(Pattern::variables).collect(),
         };
         for name in unknown.into_iter().filter(|name| !known.contains(*name) && !counts(name)) {
             found.at(step.line, format!("there is no variable `${{{name}}}` here"));
         }
         match &step.act {
+            Act::Tls(_) if handshakes => found.at(step.line, "a second `tls`: there is one a session"),
+            Act::Tls(_) => {
+                handshakes = true;
+                known.extend(OF_HANDSHAKE.map(String::from));
+            }
+            Act::TlsClose | Act::Truncate | Act::Beneath(_) if !handshakes => {
+                found.at(step.line, "there is no `tls` before this line");
+            }
             Act::Alternative(name, _) => _ = alternatives.insert(name),
+            Act::Do(entry) if front::done_later(entry).is_none() => {
+                found.at(step.line, format!("`do` does not know `{entry}`"));
+            }
             Act::Signal(name) if !SIGNALS.contains(&name.as_str()) => {
                 found.at(step.line, format!("signal {name} is none of {}", SIGNALS.join(", ")));
             }
@@ -78,6 +90,9 @@ fn steps(case: &Case, known: &mut BTreeSet<String>, found: &mut Found<'_>) {
         }
     }
 }
+
+/// Variables that a handshake gives.
+const OF_HANDSHAKE: [&str; 3] = ["TLS_VERSION", "TLS_CIPHER", "TLS_SUBJECT"];
 
 fn captures(pattern: &Pattern) -> impl Iterator<Item = String> {
     pattern.parts.iter().filter_map(|part| match part {
@@ -147,7 +162,7 @@ fn variables(expectation: &Expectation) -> Vec<&str> {
             Told::Value(value) => value.variables().collect(),
             Told::Content(lines) => lines.iter().flat_map(|line| line.text.variables()).collect(),
         },
-        Fact::Exit(_) | Fact::QueuedNone | Fact::Memory(_) | Fact::Time(_) => Vec::new(),
+        Fact::Exit(_) | Fact::QueuedNone | Fact::CloseNotify | Fact::Memory(_) | Fact::Time(_) => Vec::new(),
     }
 }
 

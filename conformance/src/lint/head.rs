@@ -6,6 +6,7 @@ use super::{Found, line_of_text};
 use crate::{
     play::Delivery,
     run::plays_in,
+    sandbox::certificates,
     spec::Spec,
     transcript::{Case, model::Level, text::printable},
 };
@@ -204,8 +205,10 @@ fn values(case: &Case, found: &mut Found<'_>) {
     let all = all.chain(words.iter().map(|word| ("run", "run", word)));
     for (name, key, value) in all.chain(front.setup.iter().map(|entry| ("setup", "setup", entry))) {
         for variable in value.split("${").skip(1).filter_map(|rest| Some(rest.split_once('}')?.0)) {
+            let is_file = certificates::FILES.iter().any(|(name, _)| *name == variable);
             let counts = key == "setup" && variable == "#";
-            if !VARIABLES.contains(&variable) && !counts && !own.iter().any(|own| own == variable) {
+            if !is_file && !VARIABLES.contains(&variable) && !counts && !own.iter().any(|own| own == variable)
+            {
                 let line = line_of_text(&case.source, key, &format!("${{{variable}}}"));
                 found.at(line, format!("{name}: there is no variable `${{{variable}}}` in the head"));
             }

@@ -20,6 +20,8 @@ pub enum Delivery {
     Tcp,
     /// Burst over a TCP connection.
     TcpBurst,
+    /// Lockstep over a TCP connection, inside TLS from the first byte on.
+    Tls,
 }
 
 /// Longest piece of a packet pipe: a reader with a smaller buffer would lose the rest of it.
@@ -31,8 +33,8 @@ const DRIP_EDGE: usize = 768;
 
 impl Delivery {
     /// All of them, in the order of reports.
-    pub const ALL: [Self; 6] =
-        [Self::Lockstep, Self::Burst, Self::Drip, Self::Split, Self::Tcp, Self::TcpBurst];
+    pub const ALL: [Self; 7] =
+        [Self::Lockstep, Self::Burst, Self::Drip, Self::Split, Self::Tcp, Self::TcpBurst, Self::Tls];
 
     /// The name in cases, reports and known failures.
     pub fn name(self) -> &'static str {
@@ -43,6 +45,7 @@ impl Delivery {
             Self::Split => "split",
             Self::Tcp => "tcp",
             Self::TcpBurst => "tcp-burst",
+            Self::Tls => "tls",
         }
     }
 
@@ -53,7 +56,7 @@ impl Delivery {
 
     /// Whether the program's input and output is a TCP connection.
     pub fn over_tcp(self) -> bool {
-        matches!(self, Self::Tcp | Self::TcpBurst)
+        matches!(self, Self::Tcp | Self::TcpBurst | Self::Tls)
     }
 
     /// Whether each write must reach the reader as a piece of its own.
@@ -63,12 +66,14 @@ impl Delivery {
 
     /// Whether each answer is awaited before the next step.
     pub fn awaits_answers(self) -> bool {
-        matches!(self, Self::Lockstep | Self::Drip | Self::Tcp)
+        matches!(self, Self::Lockstep | Self::Drip | Self::Tcp | Self::Tls)
     }
 
-    /// `bytes` cut into the pieces they are written in.
-    pub fn cut(self, bytes: &[u8]) -> Vec<&[u8]> {
+    /// `bytes` cut into the pieces they are written in; into single bytes for a program that may want no
+    /// byte more at once, because what it does not read is for another one ([`hands_over`]).
+    pub fn cut(self, bytes: &[u8], finest: bool) -> Vec<&[u8]> {
         match self {
+            Self::Drip | Self::Split if finest => bytes.chunks(1).collect(),
             Self::Drip => {
                 let edge = DRIP_EDGE.min(bytes.len());
                 let (head, rest) = bytes.split_at(edge);
@@ -111,6 +116,12 @@ fn cuts_at(bytes: &[u8], at: usize) -> Vec<usize> {
     }
 }
 
+/// Whether the program of a role becomes another one, which goes on with the connection. A pipe in packet
+/// mode drops what is left of a packet, so these get their packets byte by byte.
+pub fn hands_over(role: &str) -> bool {
+    matches!(role, "pop3front-auth" | "imapfront-auth")
+}
+
 impl std::fmt::Display for Delivery {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())
@@ -137,10 +148,11 @@ mod tests {
     fn cutting_keeps_every_byte() {
         let bytes: Vec<u8> = b"DATA\r\n.\r\n..x\r\na.b\r\r\n".repeat(200);
         for delivery in Delivery::ALL {
-            assert_eq!(delivery.cut(&bytes).concat(), bytes, "{delivery}");
-            assert!(delivery.cut(b"").iter().all(|piece| piece.is_empty()), "{delivery}");
+            assert_eq!(delivery.cut(&bytes, false).concat(), bytes, "{delivery}");
+            assert_eq!(delivery.cut(&bytes, true).concat(), bytes, "{delivery}");
+            assert!(delivery.cut(b"", false).iter().all(|piece| piece.is_empty()), "{delivery}");
         }
-        assert_eq!(Delivery::Split.cut(b"a.b\r\n.\r\n"), [&b"a.b\r"[..], b"\n.", b"\r", b"\n"]);
-        assert_eq!(Delivery::Split.cut(b"100:3:a@b,a:"), [&b"1"[..], b"00", b":3", b":a@b,a:"]);
+        assert_eq!(Delivery::Split.cut(b"a.b\r\n.\r\n", false), [&b"a.b\r"[..], b"\n.", b"\r", b"\n"]);
+        assert_eq!(Delivery::Split.cut(b"100:3:a@b,a:", false), [&b"1"[..], b"00", b":3", b":a@b,a:"]);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::tls::Ending;
 use crate::{
     sandbox::service::Calls,
     transcript::{model::Exit, text::Variables},
@@ -16,6 +17,8 @@ pub enum Exchange {
     Received(Vec<u8>),
     /// The client closed its sending side.
     HalfClosed,
+    /// A handshake, and what came of it.
+    Handshake(String),
 }
 
 /// Everything observed in one play.
@@ -39,6 +42,12 @@ pub struct Outcome {
     pub noise: Vec<(usize, Vec<u8>)>,
     /// Lines of `eof` steps at which the server had not closed.
     pub still_open: Vec<usize>,
+    /// How many of the bytes sent came before a handshake, if there was one.
+    pub clear_bytes: Option<usize>,
+    /// What came of the handshakes, in their order.
+    pub handshakes: Vec<Ending>,
+    /// The server said inside TLS that it would send nothing more.
+    pub close_notify: bool,
     /// Signals were sent by the case.
     pub signalled: bool,
     /// Processes were left behind, or something held the connection open after the exit.

@@ -5,17 +5,20 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bstr::ByteSlice as _;
+
 use super::{
-    Delivery, Outcome,
-    delivery::is_synchronisation_point,
+    Delivery, Exchange, Outcome,
+    delivery::{hands_over, is_synchronisation_point},
     process::Process,
     stream::{Cursor, is_taken},
+    tls::{Client, Ending},
     wire::{Stop, Until, Wire},
 };
 use crate::{
     sandbox::World,
     target::{Pipelining, Program},
-    transcript::{Act, Case, Fact, Step, script, text::Pattern},
+    transcript::{Act, Case, Fact, Step, front::done_later, script, text::Pattern, tls::Handshake},
 };
 
 /// The usual hang guard of one play.
@@ -41,6 +44,7 @@ pub fn play(
     let steps = script::steps(case);
     let watches_memory = script::expectations(case).any(|e| matches!(e.fact, Fact::Memory(_)));
     let mut player = Player {
+        world,
         outcome: Outcome { pid: process.pid(), variables, ..Outcome::default() },
         cursor: Cursor::default(),
         wire: Wire::new(process, world.servers.take(), delivery, limit),
@@ -51,10 +55,15 @@ pub fn play(
         pipelining,
         delivery,
         watches_memory,
+        counted: (0, 0),
     };
     player.outcome.remote = program.port.is_some();
     if case.front.words() == ["pop3"] {
         player.log_in(world, case.front.needs.iter().any(|need| need == LOGIN))?;
+    }
+    player.wire.finest = case.front.words().first().is_some_and(|role| hands_over(role));
+    if delivery == Delivery::Tls {
+        player.shake_hands(&Handshake::default())?;
     }
     player.walk()?;
     let mut outcome = player.finish(started)?;
@@ -68,7 +77,8 @@ fn captures(step: &Step) -> bool {
     step.act.pattern().is_some_and(Pattern::captures)
 }
 
-struct Player {
+struct Player<'a> {
+    world: &'a World,
     limit: Duration,
     steps: Vec<Step>,
     wire: Wire,
@@ -78,12 +88,14 @@ struct Player {
     delivery: Delivery,
     careful: bool,
     watches_memory: bool,
+    /// How much had been sent and received when the server began to count anew (SMTP-MISC-10).
+    counted: (usize, usize),
 }
 
 /// What a case needs that logs in itself.
 const LOGIN: &str = "login";
 
-impl Player {
+impl Player<'_> {
     /// Brings a POP3 server into the state in which cases find it: behind the log-in, with a greeting.
     fn log_in(&mut self, world: &World, by_case: bool) -> io::Result<()> {
         let Some(pop3) = &world.pop3 else { return Ok(()) };
@@ -184,9 +196,25 @@ impl Player {
                     self.outcome.still_open.push(step.line);
                 }
             }
-            Act::HalfClose => {
+            Act::Tls(handshake) => {
+                self.await_answers(at)?;
+                self.shake_hands(handshake)?;
+            }
+            Act::Beneath(text) => {
+                self.await_answers(at)?;
+                // The server is done with the handshake, too.
                 self.settle()?;
-                self.note_memory();
+                self.wire.send_beneath(text.expand(&self.outcome.variables));
+            }
+            Act::TlsClose => {
+                self.await_answers(at)?;
+                self.wire.close_tls();
+            }
+            Act::HalfClose | Act::Truncate => {
+                if step.act == Act::HalfClose {
+                    self.wire.close_tls();
+                }
+                self.settle()?;
                 self.wire.half_close();
             }
             Act::StopReading => {
@@ -213,6 +241,12 @@ impl Player {
                 self.wire.process.signal(name)?;
                 self.outcome.signalled = true;
             }
+            Act::Do(entry) => {
+                self.await_answers(at)?;
+                self.settle()?;
+                let setup = done_later(entry).ok_or_else(|| io::Error::other(format!("`do {entry}`")))?;
+                self.world.perform(&setup)?;
+            }
             _ => {}
         }
         Ok(())
@@ -220,7 +254,60 @@ impl Player {
 
     /// Everything sent is read and the program waits, or is gone.
     fn settle(&mut self) -> io::Result<()> {
-        self.wire.pump(Until::Silence).map(|_| ())
+        self.wire.pump(Until::Silence)?;
+        self.note_memory();
+        Ok(())
+    }
+
+    /// Enters TLS, or gives both the connection and TLS up.
+    fn shake_hands(&mut self, handshake: &Handshake) -> io::Result<()> {
+        let ending = if self.wire.process.has_ucspi() {
+            match self.wire.await_ucspi()? {
+                Ok(()) => {
+                    self.counted.0 = self.wire.sent.len();
+                    Ending::Agreed("by the UCSPI server".into())
+                }
+                Err(why) => Ending::Failed(None, why),
+            }
+        } else {
+            self.wire.begin_tls(Client::new(handshake, &self.outcome.variables)?, self.cursor.at);
+            let why = match self.wire.pump(Until::Handshake)? {
+                Stop::Closed | Stop::Ended | Stop::Held => "the server closed the connection",
+                Stop::Deadline => "it did not end in time",
+                Stop::Silence | Stop::Output => "the server waits and says nothing",
+            };
+            self.end_handshake(why)
+        };
+        self.outcome.clear_bytes = Some(self.wire.sent.len());
+        let said = match &ending {
+            Ending::Agreed(what) => format!("TLS: {what}"),
+            Ending::Failed(_, why) => format!("no TLS: {why}"),
+        };
+        self.wire.exchange.push(Exchange::Handshake(said));
+        if matches!(ending, Ending::Failed(..)) {
+            self.wire.half_close();
+        }
+        self.outcome.handshakes.push(ending);
+        Ok(())
+    }
+
+    fn end_handshake(&mut self, why: &str) -> Ending {
+        let Some(tls) = &self.wire.tls else { return Ending::Failed(None, why.into()) };
+        let ending = tls.ending(why);
+        match ending {
+            Ending::Agreed(_) => {
+                let facts = tls.facts().into_iter().map(|(name, value)| (name.to_string(), value));
+                self.outcome.variables.extend(facts);
+                self.counted = (self.wire.sent.len(), self.wire.output.len());
+                self.wire.end_handshake();
+            }
+            Ending::Failed(..) => {
+                // Whoever goes on in the clear shows it here.
+                let in_the_clear = tls.in_the_clear().to_vec();
+                self.wire.output.extend(in_the_clear);
+            }
+        }
+        ending
     }
 
     fn note_memory(&mut self) {
@@ -241,8 +328,8 @@ impl Player {
             }
             if self.watches_memory {
                 self.settle()?;
-                self.note_memory();
             }
+            self.wire.close_tls();
             // Queued bytes go out first; a program that has stopped reading takes no more.
             while !self.wire.is_drained() {
                 if self.wire.pump_once()? == Stop::Deadline {
@@ -252,7 +339,9 @@ impl Player {
             self.wire.half_close();
         }
         let stop = self.wire.pump(Until::End)?;
+        self.wire.read_in_the_clear();
         let mut outcome = self.outcome;
+        outcome.close_notify = self.wire.tls.as_ref().is_some_and(|tls| tls.peer_closed);
         let ended = self.wire.ended;
         if stop == Stop::Deadline {
             let waited = self.steps.get(self.cursor.step).map(|step| step.line);
@@ -279,10 +368,23 @@ impl Player {
         outcome.sent = self.wire.sent;
         outcome.exchange = self.wire.exchange;
         outcome.branches = self.cursor.branches;
-        let counts = [("SENT", outcome.sent.len()), ("RECEIVED", outcome.output.len())];
+        if self.delivery == Delivery::Tls {
+            outcome.log = without_handshake(&outcome.log);
+        }
+        let (sent, received) = self.counted;
+        let counts = [("SENT", outcome.sent.len() - sent), ("RECEIVED", outcome.output.len() - received)];
         for (name, count) in counts {
             outcome.variables.insert(name.into(), count.to_string().into_bytes());
         }
         Ok(outcome)
     }
+}
+
+/// What a mailfront logs of a handshake, which the case knows nothing of: the delivery asked for it.
+const OF_HANDSHAKES: [&str; 2] = ["Starting TLS handshake", "TLS handshake: TLS1."];
+
+fn without_handshake(log: &[u8]) -> Vec<u8> {
+    let lines = log.lines_with_terminator();
+    let others = lines.filter(|line| !OF_HANDSHAKES.iter().any(|part| line.contains_str(part)));
+    others.flatten().copied().collect()
 }

@@ -4,7 +4,7 @@ use std::{
     io,
     net::{Ipv4Addr, TcpListener, TcpStream},
     os::{
-        fd::{AsFd, OwnedFd},
+        fd::{AsFd, AsRawFd as _, OwnedFd},
         unix::{
             fs::symlink,
             process::{CommandExt as _, ExitStatusExt as _},
@@ -28,7 +28,10 @@ use super::{
 use crate::{
     sandbox::{World, user_ids},
     target::Program,
-    transcript::{front::Setup, model::Exit},
+    transcript::{
+        front::{Setup, UCSPI_DESCRIPTORS, UcspiFault},
+        model::Exit,
+    },
 };
 
 /// A started program and our ends of its connection.
@@ -48,6 +51,46 @@ pub struct Process {
     /// The server's end of the connection or the reading end of its pipe, to see what it has not
     /// read yet. On a TCP connection it keeps the server's side open and must be dropped at its exit.
     pub unread: Option<OwnedFd>,
+    /// What a UCSPI server around the program has in its hands, if there is one.
+    ucspi: Option<Ucspi>,
+    copies: Vec<OwnedFd>,
+    /// Where the program wrote to the client before the UCSPI server stepped between.
+    pub in_the_clear: Option<OwnedFd>,
+}
+
+/// The server's ends of the three descriptors, and copies of the program's: it opens them by their
+/// path, so that nobody else who is started meanwhile gets them.
+struct Ucspi {
+    /// `None` once the server is gone.
+    control: Option<OwnedFd>,
+    is_to_go: bool,
+    to_program: OwnedFd,
+    from_program: OwnedFd,
+    copies: Vec<OwnedFd>,
+    redirections: String,
+}
+
+impl Ucspi {
+    fn new(fault: UcspiFault) -> io::Result<Self> {
+        let (control, asks) = pipe_with(PipeFlags::CLOEXEC)?;
+        let (reads, to_program) = pipe_with(PipeFlags::CLOEXEC)?;
+        let (from_program, writes) = pipe_with(PipeFlags::CLOEXEC)?;
+        for ours in [&control, &to_program, &from_program] {
+            set_nonblocking(ours)?;
+        }
+        let mut redirections = String::new();
+        for (at, ((_, number), theirs)) in UCSPI_DESCRIPTORS.iter().zip([&asks, &reads, &writes]).enumerate()
+        {
+            if fault == UcspiFault::Missing(at) {
+                continue;
+            }
+            let (arrow, pid, fd) = (if at == 1 { '<' } else { '>' }, std::process::id(), theirs.as_raw_fd());
+            redirections.push_str(&format!(" {number}{arrow}/proc/{pid}/fd/{fd}"));
+        }
+        let copies = vec![asks, reads, writes];
+        let (control, is_to_go) = (Some(control), fault == UcspiFault::Gone);
+        Ok(Self { control, is_to_go, to_program, from_program, copies, redirections })
+    }
 }
 
 /// Slots of a packet pipe: one for each packet in flight.
@@ -71,7 +114,13 @@ impl Process {
         if let Some(port) = program.port {
             return Self::connect(port);
         }
-        let mut command = command(program, arguments, world)?;
+        let fault = world.setups.iter().find_map(|setup| match setup {
+            Setup::UcspiTls(fault) => Some(*fault),
+            _ => None,
+        });
+        let ucspi = fault.map(Ucspi::new).transpose()?;
+        let redirections = ucspi.as_ref().map_or("", |ucspi| &ucspi.redirections);
+        let mut command = command(program, arguments, world, redirections)?;
         let (tx, rx, unread);
         if delivery.over_tcp() {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
@@ -105,14 +154,18 @@ impl Process {
         drop(command);
         let pid = Pid::from_child(&child);
         let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
+        let (tx, rx, err) = (Some(tx), Some(rx), Some(err));
         Ok(Self {
             child: Some(child),
             pidfd: Some(pidfd),
             ports: None,
-            tx: Some(tx),
-            rx: Some(rx),
-            err: Some(err),
+            tx,
+            rx,
+            err,
             unread,
+            ucspi,
+            copies: Vec::new(),
+            in_the_clear: None,
         })
     }
 
@@ -123,12 +176,78 @@ impl Process {
         client.set_nonblocking(true)?;
         let ports = Some((client.local_addr()?.port(), port));
         let rx = Some(OwnedFd::from(client.try_clone()?));
-        Ok(Self { child: None, pidfd: None, ports, tx: Some(client.into()), rx, err: None, unread: None })
+        Ok(Self {
+            child: None,
+            pidfd: None,
+            ports,
+            tx: Some(client.into()),
+            rx,
+            err: None,
+            unread: None,
+            ucspi: None,
+            copies: Vec::new(),
+            in_the_clear: None,
+        })
     }
 
     /// Whether it is a server that is not started for a play: then only the connection is seen.
     pub fn is_remote(&self) -> bool {
         self.child.is_none()
+    }
+
+    /// The byte by which the program asks the UCSPI server for a handshake, if it has.
+    ///
+    /// # Errors
+    /// There is no such server.
+    pub fn asked_ucspi(&self) -> io::Result<Option<u8>> {
+        let ucspi = self.ucspi.as_ref().ok_or_else(|| io::Error::other("the case has no `ucspi-tls`"))?;
+        let mut byte = [0];
+        match ucspi.control.as_ref().map(|control| rustix::io::read(control, &mut byte)) {
+            Some(Ok(1)) => Ok(Some(byte[0])),
+            _ => Ok(None),
+        }
+    }
+
+    /// The program has said something, so that it has opened its descriptors: a UCSPI server that is to
+    /// be gone goes.
+    pub fn has_spoken(&mut self) {
+        if let Some(ucspi) = self.ucspi.as_mut().filter(|ucspi| ucspi.is_to_go) {
+            ucspi.control = None;
+        }
+    }
+
+    /// Whether a UCSPI server stands around the program.
+    pub fn has_ucspi(&self) -> bool {
+        self.ucspi.is_some()
+    }
+
+    /// The client is behind the UCSPI server's descriptors from now on.
+    pub fn enter_ucspi(&mut self) {
+        if let Some(ucspi) = self.ucspi.take() {
+            self.in_the_clear = self.rx.replace(ucspi.from_program);
+            self.tx = Some(ucspi.to_program);
+            self.unread = None;
+            self.copies = ucspi.copies;
+        }
+    }
+
+    /// Drops what would keep the program's side of the connection open after its end.
+    pub fn drop_copies(&mut self) {
+        self.unread = None;
+        self.copies.clear();
+        if let Some(ucspi) = &mut self.ucspi {
+            ucspi.copies.clear();
+        }
+    }
+
+    /// From now on pieces are a stream.
+    pub fn end_packets(&self) {
+        if let Some(tx) = &self.tx
+            && let Ok(flags) = rustix::fs::fcntl_getfl(tx)
+        {
+            // What is no packet pipe stays as it is.
+            let _ = rustix::fs::fcntl_setfl(tx, flags - OFlags::DIRECT);
+        }
     }
 
     /// Its process id.
@@ -137,7 +256,7 @@ impl Process {
     }
 
     /// How many bytes it has been sent and not read yet.
-    fn unread_bytes(&self) -> u64 {
+    pub fn unread_bytes(&self) -> u64 {
         if let Some((client, server)) = self.ports {
             return unread_at(server, client);
         }
@@ -245,12 +364,17 @@ fn set_nonblocking(fd: &impl AsFd) -> io::Result<()> {
 }
 
 /// The command, through a shell where descriptors are closed or limits set.
-fn command(program: &Program, arguments: &[String], world: &World) -> io::Result<Command> {
+fn command(
+    program: &Program,
+    arguments: &[String],
+    world: &World,
+    redirections: &str,
+) -> io::Result<Command> {
     let mut script = String::new();
     let mut path = program.path.clone();
     let mut environment = world.environment.clone();
     let mut user = None;
-    let mut closes = String::new();
+    let mut closes = redirections.to_string();
     for setup in &world.setups {
         match setup {
             Setup::Close(descriptor) => closes.push_str(&format!(" {descriptor}>&-")),
@@ -258,6 +382,8 @@ fn command(program: &Program, arguments: &[String], world: &World) -> io::Result
                 script.push_str(&format!("trap '' XFSZ; ulimit -f {}; ", bytes / 512));
             }
             Setup::Umask(mask) => script.push_str(&format!("umask {mask:03o}; ")),
+            Setup::LimitMemory(bytes) => script.push_str(&format!("ulimit -v {}; ", bytes / 1024)),
+            Setup::LimitDescriptors(number) => script.push_str(&format!("ulimit -n {number}; ")),
             Setup::User(name) => user = Some(user_ids(name)?),
             Setup::CallByLink(link) => {
                 let link = world.folder.join(world.fill(link));

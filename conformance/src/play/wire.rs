@@ -13,7 +13,7 @@ use rustix::{
     net::{Shutdown, shutdown},
 };
 
-use super::{Delivery, Exchange, process::Process};
+use super::{Delivery, Exchange, process::Process, tls::Client};
 use crate::sandbox::service::Servers;
 
 /// How long to wait for an event before looking whether the program is blocked on its input. It only
@@ -33,7 +33,11 @@ pub struct Wire {
     /// The program.
     pub process: Process,
     delivery: Delivery,
-    queue: VecDeque<Vec<u8>>,
+    /// Whether `drip` and `split` send single bytes.
+    pub finest: bool,
+    queue: VecDeque<Piece>,
+    /// What encrypts the bytes, from a handshake on.
+    pub tls: Option<Client>,
     /// Everything the program wrote to the client.
     pub output: Vec<u8>,
     /// Everything it wrote to standard error.
@@ -55,6 +59,13 @@ pub struct Wire {
     moved: Instant,
 }
 
+/// Bytes to be written in one go.
+struct Piece {
+    bytes: Vec<u8>,
+    /// What the client says by them, if that is not the bytes themselves.
+    plaintext: Option<Vec<u8>>,
+}
+
 /// What a pump waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Until {
@@ -64,6 +75,8 @@ pub enum Until {
     Silence,
     /// The end of the output.
     Close,
+    /// The end of a handshake, for better or worse.
+    Handshake,
     /// The end of the process, its output and its standard error.
     End,
 }
@@ -91,7 +104,9 @@ impl Wire {
         Self {
             process,
             delivery,
+            finest: false,
             queue: VecDeque::new(),
+            tls: None,
             output: Vec::new(),
             log: Vec::new(),
             sent: Vec::new(),
@@ -115,8 +130,95 @@ impl Wire {
 
     /// Queues bytes for the program, cut as the delivery says.
     pub fn send(&mut self, bytes: &[u8]) {
+        if self.process.tx.is_none() {
+            return;
+        }
+        for piece in self.delivery.cut(bytes, self.finest) {
+            self.queue.push_back(match &mut self.tls {
+                None => Piece { bytes: piece.to_vec(), plaintext: None },
+                Some(tls) => Piece { bytes: tls.give(piece), plaintext: Some(piece.to_vec()) },
+            });
+        }
+    }
+
+    /// Starts a handshake: from now on everything goes through `client`.
+    ///
+    /// What the program has said since `answered` bytes of its output belongs to the handshake already.
+    pub fn begin_tls(&mut self, mut client: Client, answered: usize) {
+        let early = self.output.split_off(answered.min(self.output.len()));
+        self.output.extend(client.take(&early));
+        // A library may read a record in parts, which packets do not allow: only single bytes stay packets.
+        if self.delivery != Delivery::Drip {
+            self.process.end_packets();
+        }
+        self.tls = Some(client);
+        self.queue_records();
+    }
+
+    /// After a good handshake.
+    pub fn end_handshake(&mut self) {
+        self.process.end_packets();
+    }
+
+    /// Queues bytes that go past TLS.
+    pub fn send_beneath(&mut self, bytes: Vec<u8>) {
         if self.process.tx.is_some() {
-            self.queue.extend(self.delivery.cut(bytes).into_iter().map(<[u8]>::to_vec));
+            self.queue.push_back(Piece { bytes, plaintext: Some(Vec::new()) });
+        }
+    }
+
+    /// Says inside TLS that nothing more will be sent.
+    pub fn close_tls(&mut self) {
+        if let Some(tls) = &mut self.tls
+            && self.process.tx.is_some()
+        {
+            self.queue.push_back(Piece { bytes: tls.close(), plaintext: Some(Vec::new()) });
+        }
+    }
+
+    /// Records of the library's own making, cut as the delivery says.
+    fn queue_records(&mut self) {
+        if let Some(tls) = &mut self.tls {
+            let records = tls.outgoing();
+            let pieces =
+                self.delivery.cut(&records, self.finest).into_iter().filter(|piece| !piece.is_empty());
+            let pieces = pieces.map(|piece| Piece { bytes: piece.to_vec(), plaintext: Some(Vec::new()) });
+            self.queue.extend(pieces);
+        }
+    }
+
+    /// Waits until the program asks the UCSPI server that stands around it for a handshake, and does
+    /// as such a server would: the program's new descriptors are the client's from then on.
+    ///
+    /// # Errors
+    /// Why there is no handshake; or a system call failed that should not.
+    pub fn await_ucspi(&mut self) -> io::Result<Result<(), String>> {
+        let mut look = LOOK_FIRST;
+        loop {
+            if let Some(byte) = self.process.asked_ucspi()? {
+                if byte != b'y' {
+                    return Ok(Err(format!("the control byte is {:?}", char::from(byte))));
+                }
+                break;
+            }
+            if Instant::now() >= self.deadline {
+                return Ok(Err("no control byte came in time".into()));
+            }
+            if self.ended || (self.process.is_silent(self.moved.elapsed()) && !self.turn(Duration::ZERO)?) {
+                return Ok(Err("no control byte came".into()));
+            }
+            self.turn(look)?;
+            look = (look * 2).min(LOOK_MOST);
+        }
+        // The server would read the client's hello from the same connection.
+        match self.process.unread_bytes() {
+            0 => {
+                self.process.enter_ucspi();
+                // The program has closed its old side by now.
+                self.closed = false;
+                Ok(Ok(()))
+            }
+            left => Ok(Err(format!("{left} bytes of plain text stand in front of the client's hello"))),
         }
     }
 
@@ -149,6 +251,13 @@ impl Wire {
             let _ = poll(&mut [PollFd::new(&pipe, PollFlags::empty())], Some(&wait));
         }
         self.closed = true;
+    }
+
+    /// What the program said to the client in the clear after a UCSPI server had stepped between.
+    pub fn read_in_the_clear(&mut self) {
+        if let Some(rx) = self.process.in_the_clear.take() {
+            read_available(&rx, &mut self.output);
+        }
     }
 
     /// Whether all that was queued is written, or never can be.
@@ -185,7 +294,10 @@ impl Wire {
             if until == Until::Output && self.output.len() > before {
                 return Ok(Stop::Output);
             }
-            if self.closed && matches!(until, Until::Output | Until::Close) {
+            if until == Until::Handshake && self.tls.as_ref().is_none_or(|tls| !tls.is_handshaking()) {
+                return Ok(Stop::Output);
+            }
+            if self.closed && matches!(until, Until::Output | Until::Close | Until::Handshake) {
                 return Ok(Stop::Closed);
             }
             if self.paused && self.ended && until == Until::Close {
@@ -212,7 +324,8 @@ impl Wire {
                 continue;
             }
             look = (look * 2).min(LOOK_MOST);
-            let may_be_silent = matches!(until, Until::Output | Until::Silence) && self.is_drained();
+            let may_be_silent =
+                matches!(until, Until::Output | Until::Silence | Until::Handshake) && self.is_drained();
             if may_be_silent
                 && !self.serves()
                 && self.process.is_silent(self.moved.elapsed())
@@ -285,8 +398,8 @@ impl Wire {
         }
         if ended {
             self.ended = true;
-            // Our copy of the server's end must not keep its output open.
-            self.process.unread = None;
+            // Our copies of the server's ends must not keep its output open.
+            self.process.drop_copies();
         }
         let happened = readable || logged || writable || ended || asked;
         if happened {
@@ -298,11 +411,21 @@ impl Wire {
     fn read_output(&mut self) -> io::Result<()> {
         let Some(rx) = &self.process.rx else { return Ok(()) };
         let before = self.output.len();
-        let end = read_available(rx, &mut self.output);
+        let end = match &mut self.tls {
+            None => read_available(rx, &mut self.output),
+            Some(tls) => {
+                let mut records = Vec::new();
+                let end = read_available(rx, &mut records);
+                self.output.extend(tls.take(&records));
+                end
+            }
+        };
+        self.queue_records();
         if self.output.len() > OUTPUT_MAX {
             return Err(io::Error::other("the program's output does not end"));
         }
         if self.output.len() > before {
+            self.process.has_spoken();
             self.exchange.push(Exchange::Received(self.output[before..].to_vec()));
         }
         self.closed |= end;
@@ -319,19 +442,26 @@ impl Wire {
 
     fn write(&mut self) -> io::Result<()> {
         while let (Some(tx), Some(piece)) = (&self.process.tx, self.queue.front_mut()) {
-            match rustix::io::write(tx, piece) {
+            match rustix::io::write(tx, &piece.bytes) {
                 Ok(written) => {
-                    self.sent.extend_from_slice(&piece[..written]);
+                    let is_whole = written == piece.bytes.len();
+                    // A record says nothing before it is complete.
+                    let said = match &mut piece.plaintext {
+                        None => piece.bytes[..written].to_vec(),
+                        Some(plaintext) if is_whole => std::mem::take(plaintext),
+                        Some(_) => Vec::new(),
+                    };
+                    self.sent.extend_from_slice(&said);
                     match self.exchange.last_mut() {
-                        Some(Exchange::Sent(sent)) => sent.extend_from_slice(&piece[..written]),
-                        _ => self.exchange.push(Exchange::Sent(piece[..written].to_vec())),
+                        _ if said.is_empty() => {}
+                        Some(Exchange::Sent(sent)) => sent.extend(said),
+                        _ => self.exchange.push(Exchange::Sent(said)),
                     }
-                    if written == piece.len() {
-                        self.queue.pop_front();
-                    } else {
-                        piece.drain(..written);
+                    if !is_whole {
+                        piece.bytes.drain(..written);
                         return Ok(());
                     }
+                    self.queue.pop_front();
                 }
                 Err(Errno::AGAIN) => return Ok(()),
                 Err(Errno::INTR) => {}

@@ -48,7 +48,8 @@ impl Notation {
         let mut values: Vec<_> = standard.chain(own).filter_map(value).collect();
         values.retain(|(value, _)| value.len() > 1 && value != UNKNOWN);
         values.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));
-        let counts = format!("bytes in: {} bytes out: {}", outcome.sent.len(), outcome.output.len());
+        let count = |name: &str| String::from_utf8_lossy(outcome.variables.get(name).map_or(b"", |v| v));
+        let counts = format!("bytes in: {} bytes out: {}", count("SENT"), count("RECEIVED"));
         Self {
             variables: outcome.variables.clone(),
             values,

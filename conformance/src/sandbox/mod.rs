@@ -1,6 +1,7 @@
 //! The world of one play: a folder, an environment, files, modules and services put in place.
 
 pub mod cdb;
+pub mod certificates;
 mod server;
 pub mod service;
 mod shared;
@@ -32,6 +33,7 @@ pub struct Workshop {
     next: AtomicUsize,
     pool: Mutex<Vec<String>>,
     program: OnceLock<PathBuf>,
+    certificates_made: Mutex<bool>,
     server: OnceLock<Server>,
     turn: Mutex<()>,
 }
@@ -54,6 +56,7 @@ impl Workshop {
             next: AtomicUsize::new(0),
             pool: Mutex::default(),
             program: OnceLock::new(),
+            certificates_made: Mutex::default(),
             server: OnceLock::new(),
             turn: Mutex::default(),
         })
@@ -99,6 +102,17 @@ impl Workshop {
     /// The suite's program.
     fn program(&self) -> std::io::Result<PathBuf> {
         self.program.get().map_or_else(std::env::current_exe, |program| Ok(program.clone()))
+    }
+
+    /// The folder of certificates, made when it is first asked for.
+    fn certificates(&self) -> std::io::Result<PathBuf> {
+        let folder = self.root.path().join("tls");
+        let mut made = self.certificates_made.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if !*made {
+            certificates::make(&folder)?;
+            *made = true;
+        }
+        Ok(folder)
     }
 
     /// The folder for the next play; not made yet.

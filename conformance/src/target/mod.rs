@@ -239,11 +239,12 @@ pub fn built_in<'a>(
     for role in ["smtp", "qmtp", "qmqp"] {
         programs.insert(role.into(), format!("mailfront {role} queuedir accept"));
     }
+    programs.insert("pop3".into(), "pop3front-maildir Maildir".into());
     Ok(Target {
         name: "reference".into(),
         title: "the mailfront in this program".into(),
         programs,
-        features: features.chain(["pipelining"]).map(str::to_string).collect(),
+        features: features.chain(["pipelining", "starttls"]).map(str::to_string).collect(),
         modules: None,
         delivery: Some("queuedir".into()),
         ..Target::default()

@@ -1,8 +1,8 @@
 //! One case: what is set up, said, expected and left behind.
 //!
-//! [`model`] is the case as data, [`text`] its byte texts and patterns, [`netstring`] the netstrings in
-//! them, [`front`] the TOML head, [`service`] what a program that the target talks to does, [`dns`] what
-//! a name server answers, [`parser`]
+//! [`model`] is the case as data, [`text`] its byte texts and patterns, [`tls`] the words of a handshake,
+//! [`netstring`] the netstrings in them, [`front`] the TOML head, [`service`] what a program that the target
+//! talks to does, [`dns`] what a name server answers, [`parser`]
 //! (with `scanner` for the texts) and [`printer`] the file format of `docs/guide/transcripts.md`, [`script`] the steps
 //! in playing order.
 
@@ -18,6 +18,7 @@ mod scanner;
 pub mod script;
 pub mod service;
 pub mod text;
+pub mod tls;
 
 pub use front::Front;
 pub use model::{Act, Case, Choice, Expectation, Fact, Item, Step};

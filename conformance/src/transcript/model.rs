@@ -3,6 +3,7 @@
 use super::{
     front::Front,
     text::{Pattern, Text},
+    tls::Handshake,
 };
 
 /// How strong a demand is: what its failure counts as.
@@ -115,6 +116,16 @@ pub enum Act {
     ResumeReading,
     /// The server's process gets a signal, by name.
     Signal(String),
+    /// The client shakes hands; what follows is inside TLS.
+    Tls(Handshake),
+    /// The client sends bytes beneath TLS, as they are.
+    Beneath(Text),
+    /// The client says inside TLS that it will send nothing more.
+    TlsClose,
+    /// The client closes its sending side without having said so.
+    Truncate,
+    /// While the server waits, this is done to the case's folder; an entry as in `setup`.
+    Do(String),
 }
 
 /// What one of several alternatives begins or goes on with.
@@ -212,6 +223,8 @@ pub enum Fact {
         /// What is to be there.
         told: Told,
     },
+    /// The server said inside TLS that it would send nothing more.
+    CloseNotify,
     /// Peak resident memory in bytes at most.
     Memory(u64),
     /// Duration in seconds at most.

@@ -5,6 +5,7 @@ use super::{
     model::{Act, Case, Choice, Content, Exit, Expectation, Fact, Item, Step, Told},
     scanner::{pattern, plain_text},
     text::{Pattern, Text},
+    tls::Handshake,
 };
 
 /// What is wrong with a transcript, and where.
@@ -238,11 +239,20 @@ fn act(line: Line<'_>, at: usize) -> Result<Option<Act>> {
         "abort" => Act::Abort,
         "pause-reading" => Act::PauseReading,
         "resume-reading" => Act::ResumeReading,
+        "tls-close" => Act::TlsClose,
+        "truncate" => Act::Truncate,
+        "tls" => Act::Tls(Handshake::default()),
+        _ if rest.starts_with("tls ") => {
+            let words = &rest["tls ".len()..];
+            Act::Tls(Handshake::parse(words).map_err(|(offset, why)| line.error(at + 4 + offset, why))?)
+        }
+        _ if rest.starts_with("do ") => Act::Do(rest["do ".len()..].into()),
         _ if rest.starts_with("signal ") => Act::Signal(rest["signal ".len()..].into()),
         "C:" => Act::Send(Text::default()),
         "S:" => Act::Line(Pattern::plain("")),
         "N:" => Act::Netstring(Pattern::plain("")),
         _ if rest.starts_with("C: ") => Act::Send(text(line, at + 3)?),
+        _ if rest.starts_with("T| ") => Act::Beneath(text(line, at + 3)?),
         _ if rest.starts_with("C| ") => Act::SendRaw(text(line, at + 3)?),
         _ if rest.starts_with("S: ") => Act::Line(pattern(line, at + 3)?),
         _ if rest.starts_with("S| ") => Act::Raw(pattern(line, at + 3)?),
@@ -298,6 +308,8 @@ fn fact(line: Line<'_>, at: usize) -> Result<Fact> {
             }
             Fact::Queued { from, to: to_list, content: None }
         }
+        "close-notify" if value == "sent" => Fact::CloseNotify,
+        "close-notify" => return Err(line.error(start, "`close-notify: sent`")),
         "memory" => {
             Fact::Memory(quantity(value, " MB").ok_or_else(|| line.error(start, "`memory: N MB`"))? << 20)
         }

@@ -109,7 +109,12 @@ fn step(step: &Step, out: &mut String) {
         Act::Abort => "abort".into(),
         Act::PauseReading => "pause-reading".into(),
         Act::ResumeReading => "resume-reading".into(),
+        Act::Do(entry) => format!("do {entry}"),
         Act::Signal(name) => format!("signal {name}"),
+        Act::Beneath(t) => format!("T| {}", text(t)),
+        Act::Tls(handshake) => handshake.print(),
+        Act::TlsClose => "tls-close".into(),
+        Act::Truncate => "truncate".into(),
     };
     out.push_str(match line.as_str() {
         "C: " => "C:",
@@ -160,6 +165,7 @@ fn expectation(expectation: &Expectation, out: &mut String) {
                 },
             }
         }
+        Fact::CloseNotify => out.push_str("close-notify: sent"),
         Fact::Memory(bytes) => _ = write!(out, "memory: {} MB", bytes >> 20),
         Fact::Time(seconds) => _ = write!(out, "time: {seconds} s"),
     }

@@ -9,6 +9,7 @@ use super::{
     parse, print,
     service::{Kind, Service},
     text::{Part, Pattern, Piece, Tail, Text},
+    tls::{Handshake, Verify, Version},
 };
 
 /// Any bytes, those with a meaning in the notation more often.
@@ -81,6 +82,8 @@ fn pattern() -> impl Strategy<Value = Pattern> {
 
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
+        handshake().prop_map(Act::Tls),
+        text().prop_map(Act::Beneath),
         text().prop_map(Act::Send),
         text().prop_map(Act::SendRaw),
         pattern().prop_map(Act::Line),
@@ -99,6 +102,9 @@ fn act() -> impl Strategy<Value = Act> {
             Act::PauseReading,
             Act::ResumeReading,
             Act::Signal("TERM".into()),
+            Act::TlsClose,
+            Act::Truncate,
+            Act::Do("copy a b".into()),
         ]),
     ]
 }
@@ -124,6 +130,28 @@ fn told() -> impl Strategy<Value = Told> {
     ]
 }
 
+fn handshake() -> impl Strategy<Value = Handshake> {
+    let version = || prop::sample::select(vec![None, Some(Version::Tls12), Some(Version::Tls13)]);
+    let verify = prop::sample::select(vec![Verify::None, Verify::Chain, Verify::Name]);
+    let name = prop::sample::select(vec!["a", "mx.example.com", "xn--a-b.example"]);
+    let words = (
+        option::of(name),
+        version(),
+        version(),
+        verify,
+        any::<bool>(),
+        option::of(option::of("[a-z_]{1,9}")),
+    );
+    words.prop_map(|(name, min, max, verify, certificate, fails)| Handshake {
+        name: name.map(String::from).or((verify == Verify::Name).then(|| "b".into())),
+        min,
+        max: max.max(min).filter(|_| max.is_some()),
+        verify,
+        certificate,
+        fails,
+    })
+}
+
 fn fact() -> impl Strategy<Value = Fact> {
     prop_oneof![
         (0..256).prop_map(|status| Fact::Exit(Exit::Status(status))),
@@ -138,6 +166,7 @@ fn fact() -> impl Strategy<Value = Fact> {
             to,
             content
         }),
+        Just(Fact::CloseNotify),
         text().prop_map(Fact::FileAbsent),
         (text(), content()).prop_map(|(path, content)| Fact::File(path, content)),
         (text(), 0..0o10000u32).prop_map(|(path, mode)| Fact::Mode(path, mode)),

@@ -43,7 +43,7 @@ pub fn turned(step: &Step, turn: usize) -> Step {
     let mut step = step.clone();
     let number = turn.to_string().into_bytes();
     match &mut step.act {
-        Act::Send(text) | Act::SendRaw(text) => fill(text, &number),
+        Act::Send(text) | Act::SendRaw(text) | Act::Beneath(text) => fill(text, &number),
         act => {
             if let Some(pattern) = act.pattern_mut() {
                 fill_pattern(pattern, &number);

@@ -10,16 +10,14 @@ use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt};
 
 use bstr::{BStr, BString, ByteSlice};
 
+pub(in crate::plugins) use self::check::no_effect;
 use crate::{
     lists::{Lists, Opened},
     plugin::{Answer, Finding, Hook, Module},
     response::{FINAL_FLAG, Response},
-    session::Session,
+    session::{MAX_DATA_BYTES, Session},
     wire::mailrules::{self, Code, Pattern, Test},
 };
-
-/// The session number that limits the size of a message (SESS-NUM-2, RULES-DB-1).
-const MAX_DATA_BYTES: &[u8] = b"maxdatabytes";
 
 type Rule = mailrules::Rule<Opened>;
 
@@ -159,8 +157,7 @@ impl Rules {
 /// The settings of a rule that matches, whatever it says of the address (RULES-EVAL-6).
 fn apply(session: &Session, rule: &Rule, recipient: Option<&mut BString>) {
     if rule.data_bytes > 0 {
-        let current = session.number(MAX_DATA_BYTES).filter(|limit| *limit > 0);
-        session.set_number(MAX_DATA_BYTES, rule.data_bytes.min(current.unwrap_or(u64::MAX)));
+        session.lower_number(MAX_DATA_BYTES, rule.data_bytes);
     }
     if let Some(address) = recipient {
         address.extend_from_slice(&rule.suffix);

@@ -74,21 +74,33 @@ impl Glob {
 
     /// Whether the whole of `text` is as the pattern says.
     pub fn matches(&self, text: &[u8]) -> bool {
+        self.walk(text, &mut || ())
+    }
+
+    /// How many bytes of `text` are compared to find that out, those of plain segments left out: at
+    /// most pattern length × text length (RULES-GLOB-8).
+    pub fn steps(&self, text: &[u8]) -> usize {
+        let mut steps = 0;
+        let _found = self.walk(text, &mut || steps += 1);
+        steps
+    }
+
+    fn walk(&self, text: &[u8], step: &mut impl FnMut()) -> bool {
         let folded = self.folded;
         let Some((last, before)) = self.segments.split_last() else { return text.is_empty() };
         let Some((first, between)) = before.split_first() else {
-            return text.len() == last.len() && last.is_at(text, folded);
+            return text.len() == last.len() && last.is_at(text, folded, step);
         };
-        if text.len() < first.len() + last.len() || !first.is_at(text, folded) {
+        if text.len() < first.len() + last.len() || !first.is_at(text, folded, step) {
             return false;
         }
         let end = text.len() - last.len();
-        if !last.is_at(&text[end..], folded) {
+        if !last.is_at(&text[end..], folded, step) {
             return false;
         }
         let mut rest = &text[first.len()..end];
         for segment in between {
-            match segment.find(rest, folded) {
+            match segment.find(rest, folded, step) {
                 Some(at) => rest = &rest[at + segment.len()..],
                 None => return false,
             }
@@ -148,22 +160,23 @@ impl Segment {
     }
 
     /// Whether `text` begins with this; it is not shorter.
-    fn is_at(&self, text: &[u8], folded: bool) -> bool {
+    fn is_at(&self, text: &[u8], folded: bool, step: &mut impl FnMut()) -> bool {
         match self {
             Self::Literal(finder) => text.starts_with(finder.needle()),
-            Self::Elements(elements) => {
-                elements.iter().zip(text).all(|(element, byte)| element.is(fold(*byte, folded)))
-            }
+            Self::Elements(elements) => elements.iter().zip(text).all(|(element, byte)| {
+                step();
+                element.is(fold(*byte, folded))
+            }),
         }
     }
 
     /// The leftmost place in `text`.
-    fn find(&self, text: &[u8], folded: bool) -> Option<usize> {
+    fn find(&self, text: &[u8], folded: bool, step: &mut impl FnMut()) -> Option<usize> {
         match self {
             Self::Literal(finder) => finder.find(text),
             Self::Elements(elements) => {
                 let last = text.len().checked_sub(elements.len())?;
-                (0..=last).find(|at| self.is_at(&text[*at..], folded))
+                (0..=last).find(|at| self.is_at(&text[*at..], folded, step))
             }
         }
     }

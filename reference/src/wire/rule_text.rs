@@ -93,9 +93,14 @@ pub struct ListName {
 const NO_LIST: usize = 5;
 
 impl ListName {
-    /// The list that an unescaped pattern names, if it names one.
+    /// The list that an unescaped pattern of `mailrules` names, if it names one.
     pub fn parse(pattern: &[u8]) -> Option<Self> {
-        let inner = pattern.strip_prefix(b"[[")?.strip_suffix(b"]]").filter(|_| pattern.len() > NO_LIST)?;
+        Self::bracketed(pattern).filter(|_| pattern.len() > NO_LIST)
+    }
+
+    /// The list between brackets, however short its name (RULESX-COND-4).
+    pub fn bracketed(pattern: &[u8]) -> Option<Self> {
+        let inner = pattern.strip_prefix(b"[[")?.strip_suffix(b"]]").filter(|inner| !inner.is_empty())?;
         Some(match inner.strip_prefix(b"@") {
             Some(file) => Self { file: file.into(), domain_only: true },
             None => Self { file: inner.into(), domain_only: false },

@@ -8,7 +8,7 @@ use crate::{
     lists,
     plugin::Finding,
     session::Session,
-    wire::mailrules::{self, Pattern, Rule, Test},
+    wire::mailrules::{self, Test},
 };
 
 /// Looked up at the start of a message, which in QMTP and QMQP comes before any rule (RULES-NET-1).
@@ -40,48 +40,39 @@ pub(super) fn findings(session: &Session) -> Vec<Finding> {
             return vec![Finding::Problem([&path[..], format!(": {error}").as_bytes()].concat().into())];
         }
     };
-    let late = matches!(session.protocol().as_slice(), b"QMTP" | b"QMQP");
     let mut findings = Vec::new();
     for rule in mailrules::rules(&file) {
-        match rule {
-            Err(fault) => findings.push(Finding::Problem(at(&fault))),
-            Ok(rule) => {
-                for pattern in [&rule.sender, &rule.recipient] {
-                    findings.extend(list(pattern, &at));
-                }
-                let told = variables(&rule, late).into_iter();
-                findings
-                    .extend(told.map(|text| Finding::Warning(at(&format!("{}: {text}", rule.sender.place)))));
+        let rule = match rule {
+            Ok(rule) => rule,
+            Err(fault) => {
+                findings.push(Finding::Problem(at(&fault)));
+                continue;
+            }
+        };
+        for pattern in [&rule.sender, &rule.recipient] {
+            if let Test::List(name) = &pattern.test {
+                let told = |text: &dyn Display| at(&format!("{}: {}: {text}", pattern.place, name.file));
+                findings.extend(lists::finding(name, told));
             }
         }
+        let names = rule.environment.iter().filter_map(|item| item.split_once_str("="));
+        let told = names.filter_map(|(name, _)| no_effect(session, name));
+        findings.extend(told.map(|text| Finding::Warning(at(&format!("{}: {text}", rule.sender.place)))));
     }
     findings.extend(mailrules::remarks(&file).iter().map(|remark| Finding::Warning(at(remark))));
     findings
 }
 
-/// A list that cannot be opened, or is not there.
-fn list(pattern: &Pattern, at: &dyn Fn(&dyn Display) -> BString) -> Option<Finding> {
-    let Test::List(name) = &pattern.test else { return None };
-    let told = |text: &dyn Display| at(&format!("{}: {}: {text}", pattern.place, name.file));
-    match lists::is_missing(name) {
-        Err(error) => Some(Finding::Problem(told(&error))),
-        Ok(true) => Some(Finding::Warning(told(&"there is no such file: matches nothing"))),
-        Ok(false) => None,
-    }
-}
-
-/// Assignments that have no effect.
-fn variables(rule: &Rule, late: bool) -> Vec<String> {
-    let names = rule.environment.iter().filter_map(|item| item.split_once_str("="));
-    let told = names.filter_map(|(name, _)| {
-        let is_in = |list: &[&str]| list.iter().any(|known| known.as_bytes() == name);
-        let early = is_in(TOO_EARLY) || name.starts_with(b"CVM_") || name.starts_with(b"RBL_");
-        let why = match () {
-            () if early => "is read at the start: no rule can set it",
-            () if late && is_in(TOO_LATE) => "comes too late from a rule in QMTP and QMQP: no effect",
-            () => return None,
-        };
-        Some(format!("{} {why}", name.as_bstr()))
-    });
-    told.collect()
+/// Why an assignment has no effect, in a sentence that begins with the name.
+pub(in crate::plugins) fn no_effect(session: &Session, name: &[u8]) -> Option<String> {
+    let is_in = |list: &[&str]| list.iter().any(|known| known.as_bytes() == name);
+    let late = matches!(session.protocol().as_slice(), b"QMTP" | b"QMQP");
+    let why = if is_in(TOO_EARLY) || name.starts_with(b"CVM_") || name.starts_with(b"RBL_") {
+        "is read at the start: no rule can set it"
+    } else if late && is_in(TOO_LATE) {
+        "comes too late from a rule in QMTP and QMQP: no effect"
+    } else {
+        return None;
+    };
+    Some(format!("{} {why}", name.as_bstr()))
 }

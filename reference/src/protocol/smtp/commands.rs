@@ -3,7 +3,10 @@
 
 use bstr::{BStr, BString, ByteSlice};
 
-use super::conversation::{Conversation, Next, Transaction, not_implemented};
+use super::{
+    conversation::{Conversation, Next, Transaction},
+    starttls::STARTTLS,
+};
 use crate::{
     connection::LineEnd,
     protocol::ExitStatus,
@@ -33,12 +36,12 @@ pub(super) const VERBS: &[Verb] = &[
     Verb { name: b"NOOP", checks_argument: false, answer: |c, _, _| c.reply(&ok()) },
     Verb { name: b"HELP", checks_argument: false, answer: |c, _, _| c.reply(&help()) },
     Verb { name: b"VRFY", checks_argument: false, answer: |c, _, _| c.reply(&vrfy()) },
-    // Known, so that it neither counts as unknown nor is logged as such (SMTP-CMD-13).
-    Verb { name: b"STARTTLS", checks_argument: false, answer: |c, _, _| c.reply(&not_implemented()) },
+    // Known in any case, so that it neither counts as unknown nor is logged as such (SMTP-CMD-13).
+    Verb { name: STARTTLS, checks_argument: false, answer: |c, _, _| c.starttls() },
 ];
 
 /// The capabilities every session has, after those of the modules (SMTP-HELO-2).
-const CAPABILITIES: &str = "8BITMIME\nENHANCEDSTATUSCODES\nPIPELINING";
+const CAPABILITIES: &[u8] = b"8BITMIME\nENHANCEDSTATUSCODES\nPIPELINING";
 
 fn ok() -> Response {
     Response::new(250, "2.3.0 OK")
@@ -81,9 +84,16 @@ impl Conversation<'_> {
         match self.introduce(argument, &mut capabilities) {
             Some(refusal) if !refusal.is_ok() => self.reply(&refusal),
             _ => {
-                let own = CAPABILITIES.as_bytes();
-                let modules = capabilities.strip_suffix(b"\n").unwrap_or(&capabilities);
-                let lines = [&self.smtp.domain, modules, own].into_iter().filter(|part| !part.is_empty());
+                let modules = capabilities.lines();
+                // Offered once, and never again inside (TLS-9, TLS-16).
+                let in_tls = self.session.is_in_tls();
+                let modules: Vec<&[u8]> = modules.filter(|line| !(in_tls && *line == STARTTLS)).collect();
+                let by_module = modules.contains(&STARTTLS);
+                let starttls = self.offers_tls() && !by_module;
+                let lines = std::iter::once(self.smtp.domain.as_slice())
+                    .chain(modules)
+                    .chain([CAPABILITIES])
+                    .chain(starttls.then_some(STARTTLS));
                 self.reply(&Response::new(250, bstr::join("\n", lines)))
             }
         }
@@ -131,7 +141,7 @@ impl Conversation<'_> {
     }
 
     /// Forgets the transaction. A module that refuses to ends the session (SMTP-MAIL-3).
-    fn reset(&mut self) -> Next {
+    pub(super) fn reset(&mut self) -> Next {
         self.transaction = Transaction::None;
         if let Some(refusal) = self.chain.reset(self.session) {
             self.reply(&refusal)?;

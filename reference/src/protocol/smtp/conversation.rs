@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use bstr::{BString, ByteSlice};
 
-use super::{Smtp, commands};
+use super::{Smtp, commands, starttls::STARTTLS};
 use crate::{
     chain::{Chain, ModuleCommand},
     connection::{End, Line, LineEnd},
@@ -67,6 +67,11 @@ impl<'a> Conversation<'a> {
 
     fn answer(&mut self, line: &[u8], line_end: LineEnd) -> Next {
         let command = Command::parse(line);
+        // Whoever offered it, there is no second one (TLS-9, TLS-14, TLS-24).
+        if command.is(STARTTLS) && self.session.is_in_tls() {
+            self.unknown = 0;
+            return self.reply(&not_implemented());
+        }
         if let Some(found) = self.find_module_command(&command) {
             self.unknown = 0;
             return self.run_module_command(found, &command);
@@ -104,7 +109,10 @@ impl<'a> Conversation<'a> {
             return self.reply(&Response::new(501, "5.5.2 Syntax error, no parameters allowed."));
         }
         let mut argument = (!argument.is_empty()).then(|| BString::from(argument));
+        let was_in_tls = self.session.is_in_tls();
         match self.chain.run(entry, argument.as_mut(), self.session) {
+            // A plugin entered TLS (TLS-24).
+            Flow::Continue if self.session.is_in_tls() && !was_in_tls => self.forget_clear_text(),
             Flow::Continue => Next::Continue(()),
             Flow::Disconnect => Next::Break(ExitStatus::FAILED),
         }

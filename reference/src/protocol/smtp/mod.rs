@@ -1,11 +1,13 @@
 //! `smtp`: RFC 5321 as mailfront speaks it.
 //!
 //! This file has the settings and the greeting; [`conversation`] reads command lines and finds who
-//! answers them, [`commands`] has the protocol's own verbs, [`message`] reads what follows DATA.
+//! answers them, [`commands`] has the protocol's own verbs, [`message`] reads what follows DATA,
+//! [`starttls`] enters TLS.
 
 mod commands;
 mod conversation;
 mod message;
+mod starttls;
 
 use bstr::BString;
 
@@ -17,6 +19,7 @@ use crate::{
     plugin::Finding,
     response::{Framing, Response},
     session::Session,
+    tls::settings::Settings,
     wire::{
         number::{decimal_prefix, whole_decimal},
         text,
@@ -34,6 +37,8 @@ pub struct Smtp {
     unknown_max: Option<u64>,
     /// `$SMTP_DANGEROUS_LINE_ENDINGS` is exactly `1` (SMTP-DATA-15).
     dangerous_line_endings: bool,
+    /// The `$TLS_*` variables, with certificate and key read (TLS-2).
+    tls: Settings,
 }
 
 const DANGEROUS_LINE_ENDINGS: &str = "SMTP_DANGEROUS_LINE_ENDINGS";
@@ -54,6 +59,7 @@ impl Protocol for Smtp {
         let limit = session.setting(MAXNOTIMPL).as_deref().and_then(|value| decimal_prefix(value));
         self.unknown_max = limit.filter(|limit| *limit > 0);
         self.dangerous_line_endings = session.setting(DANGEROUS_LINE_ENDINGS).is_some_and(|v| v == "1");
+        self.tls = Settings::read(session);
         Ok(())
     }
 
@@ -70,10 +76,21 @@ impl Protocol for Smtp {
             let read = self.unknown_max.map_or_else(|| "no limit".into(), |limit| limit.to_string());
             findings.push(Finding::Warning(format!("${MAXNOTIMPL} is {value:?}: taken as {read}").into()));
         }
+        findings.extend(self.tls.findings());
         findings
     }
 
     fn run(&mut self, session: &Session, chain: &mut Chain) -> ExitStatus {
+        for fault in &self.tls.faults {
+            session.log(fault.line.as_bytes());
+        }
+        if self.tls.immediate {
+            // What is meant to be encrypted is never served in the clear (TLS-15).
+            let Some(server) = &self.tls.server else { return ExitStatus::FAILED };
+            if let Err(status) = starttls::shake_hands(server, session) {
+                return status;
+            }
+        }
         match session.respond(&self.greeting()) {
             Ok(()) => Conversation::new(self, session, chain).run(),
             Err(End::SessionOver) => ExitStatus::DONE,
