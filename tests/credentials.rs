@@ -41,7 +41,6 @@ fn main() -> ExitCode {
         trial("a_look_up_is_no_password_check", &["cvm-pwfile"], a_look_up_is_no_password_check),
         trial("random_bytes_are_new_for_each_session", &[], random_bytes_are_new_for_each_session),
         trial("accounts_of_this_machine", &["cvm-unix"], accounts_of_this_machine),
-        trial("swaks_sends_by_plain", &["swaks", "tcpserver", "cvm-pwfile"], || swaks("PLAIN", "cvm-pwfile")),
         trial("swaks_sends_by_login", &["swaks", "tcpserver", "cvm-pwfile"], || swaks("LOGIN", "cvm-pwfile")),
         trial("swaks_sends_by_cram_md5", &["swaks", "tcpserver", "perl"], || swaks("CRAM-MD5", "digest")),
         trial("swaks_is_refused", &["swaks", "tcpserver", "cvm-pwfile"], swaks_is_refused),
