@@ -1,16 +1,17 @@
-//! Debian's credential modules and the reference. What is missing on this machine is listed as ignored; with
-//! `CI` set in the environment it is a failure.
+//! Debian's credential modules, and swaks, against the reference. What is missing on this machine is
+//! listed as ignored; with `CI` set in the environment it is a failure.
 
 use std::{
     env, fs,
     io::{BufRead, BufReader, Write},
-    os::unix::process::CommandExt,
-    path::PathBuf,
+    os::unix::{fs::PermissionsExt, process::CommandExt},
+    path::{Path, PathBuf},
     process::{Child, Command, ExitCode, Stdio},
     time::Duration,
 };
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use mailfront_conformance::sandbox::certificates;
 use mailfront_tests::base64;
 use tempfile::TempDir;
 
@@ -40,6 +41,9 @@ fn main() -> ExitCode {
         trial("a_look_up_is_no_password_check", &["cvm-pwfile"], a_look_up_is_no_password_check),
         trial("random_bytes_are_new_for_each_session", &[], random_bytes_are_new_for_each_session),
         trial("accounts_of_this_machine", &["cvm-unix"], accounts_of_this_machine),
+        trial("swaks_sends_by_login", &["swaks", "tcpserver", "cvm-pwfile"], || swaks("LOGIN", "cvm-pwfile")),
+        trial("swaks_sends_by_cram_md5", &["swaks", "tcpserver", "perl"], || swaks("CRAM-MD5", "digest")),
+        trial("swaks_is_refused", &["swaks", "tcpserver", "cvm-pwfile"], swaks_is_refused),
     ];
     libtest_mimic::run(&arguments, trials).exit_code()
 }
@@ -236,4 +240,78 @@ fn accounts_of_this_machine() -> Result<(), Failed> {
     let variables = [("CVM_SASL_PLAIN", "cvm-unix")];
     let got = place.session(&AUTH, &variables, &plain("root", "certainly not the password"))?;
     check("a wrong password", &got, &["501"])
+}
+
+/// A module for CRAM-MD5 that knows testuser: HMAC-MD5 as RFC 2104 has it, over what the front end says it
+/// sent.
+const DIGEST: &str = r#"#!/usr/bin/perl
+use Digest::MD5 qw(md5);
+local $/; binmode STDIN; binmode STDOUT; my $packet = <STDIN>; my %is; my $at = 2 + ord(substr($packet, 1, 1));
+while ((my $type = ord(substr($packet, $at, 1))) != 0) {
+  my $length = ord(substr($packet, $at + 1, 1)); $is{$type} = substr($packet, $at + 2, $length); $at += 2 + $length;
+}
+my $key = 'testpass' . "\0" x 56;
+my $digest = md5(($key ^ "\x5c" x 64) . md5(($key ^ "\x36" x 64) . $is{5}));
+if ($is{1} ne 'testuser' or $is{7} ne 'CRAM-MD5' or $is{6} ne $digest) { print "\x64\0\0"; exit 100; }
+print "\0\0\x01\x08testuser\x02\x041000\x03\x041001\x05\x01/\0";
+"#;
+
+/// A submission service on the loopback interface: its address.
+fn submission(place: &Place, variable: &str, module: &str) -> Result<(Server, String), Failed> {
+    certificates::make(&place.path("tls"))?;
+    let mut command = place.command("tcpserver");
+    command.args(["-1", "-R", "-H", "-l", "localhost", "127.0.0.1", "0"]);
+    let suite = Path::new(env!("CARGO_BIN_EXE_suite"));
+    std::os::unix::fs::symlink(suite, place.path("mailfront"))?;
+    command.arg(place.path("mailfront"));
+    command.args(["smtp", "queuedir", "cvm-authenticate", "require-auth", "relayclient", "accept-sender"]);
+    command.env("TLS_CERTFILE", "tls/both.pem").env("AUTH_REQUIRES_TLS", "1").env(variable, module);
+    command.env("QUEUEDIR", place.path("queue"));
+    let (server, port) = Server::start(command, |line| line.parse::<u16>().is_ok())?;
+    Ok((server, format!("127.0.0.1:{port}")))
+}
+
+fn run_swaks(place: &Place, server: &str, mechanism: &str, password: &str) -> Result<(i32, String), Failed> {
+    let mut command = place.command("swaks");
+    command.args(["--server", server, "--helo", "client.example", "--timeout", "10", "--tls"]);
+    command.args(["--from", "testuser@example.com", "--to", "bob@example.net", "--body", "by swaks"]);
+    command.args(["--auth", mechanism, "--auth-user", "testuser", "--auth-password", password]);
+    let output = command.output()?;
+    let story = [output.stdout, output.stderr].concat();
+    Ok((output.status.code().unwrap_or(-1), String::from_utf8_lossy(&story).into_owned()))
+}
+
+fn queued(place: &Place) -> Result<Vec<Vec<u8>>, Failed> {
+    let mut messages = Vec::new();
+    for entry in fs::read_dir(place.path("queue/new"))? {
+        messages.push(fs::read(entry?.path())?);
+    }
+    Ok(messages)
+}
+
+/// Swaks sends a message by STARTTLS and this mechanism.
+fn swaks(mechanism: &str, module: &str) -> Result<(), Failed> {
+    let place = Place::new()?;
+    fs::write(place.path("digest"), DIGEST)?;
+    fs::set_permissions(place.path("digest"), fs::Permissions::from_mode(0o755))?;
+    let (variable, module) = match module {
+        "digest" => ("CVM_SASL_CRAM_MD5", "./digest"),
+        module => ("CVM_SASL_PLAIN", module),
+    };
+    let (_server, address) = submission(&place, variable, module)?;
+    let (status, story) = run_swaks(&place, &address, mechanism, "testpass")?;
+    let messages = queued(&place)?;
+    let [message] = &messages[..] else { return Err(format!("{} messages\n{story}", messages.len()).into()) };
+    let envelope = b"testuser@example.com\0bob@example.net\0\0";
+    let arrived = message.starts_with(envelope) && message.windows(8).any(|part| part == b"by swaks");
+    if status == 0 && arrived { Ok(()) } else { Err(format!("status {status}\n{story}").into()) }
+}
+
+fn swaks_is_refused() -> Result<(), Failed> {
+    let place = Place::new()?;
+    let (_server, address) = submission(&place, "CVM_SASL_PLAIN", "cvm-pwfile")?;
+    let (status, story) = run_swaks(&place, &address, "PLAIN", "wrong")?;
+    let nothing = queued(&place)?.is_empty();
+    // 28: swaks could not authenticate.
+    if status == 28 && nothing { Ok(()) } else { Err(format!("status {status}\n{story}").into()) }
 }

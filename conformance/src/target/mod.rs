@@ -244,7 +244,10 @@ pub fn built_in<'a>(
         name: "reference".into(),
         title: "the mailfront in this program".into(),
         programs,
-        features: features.chain(["pipelining", "starttls"]).map(str::to_string).collect(),
+        features: features
+            .chain(["auth", "pipelining", "starttls", "submission"])
+            .map(str::to_string)
+            .collect(),
         modules: None,
         delivery: Some("queuedir".into()),
         ..Target::default()
