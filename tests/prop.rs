@@ -36,6 +36,18 @@ fn the_reference_does_as_the_models_of_mail_rules_say() {
 }
 
 #[test]
+fn the_reference_answers_packages_as_the_model_says() {
+    suite().args(["prop", "packages", "--cases", "200"]).assert().success();
+}
+
+#[test]
+fn a_front_end_that_bends_packages_is_found_out() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let target = behind("ulimit -f 4", folder.path()).expect("a target");
+    suite().args(["prop", "packages", "--target"]).arg(&target).assert().code(1);
+}
+
+#[test]
 fn a_front_end_with_other_rules_is_found_out() {
     let folder = tempfile::tempdir().expect("a folder");
     // Guards are comments to it.

@@ -5,7 +5,9 @@
 
 pub mod credentials;
 mod mail_access;
+pub mod netstrings;
 pub mod seeds;
+pub mod sessions;
 
 use std::convert::Infallible;
 
@@ -42,8 +44,13 @@ pub const BODIES: &[(&str, Body)] = &[
     ("glob", glob),
     ("mailrules", mailrules),
     ("mailrulesx", mailrulesx),
+    ("netstring", netstrings::netstring),
     ("plugin_list", plugin_list),
+    ("qmqp_package", netstrings::qmqp_package),
+    ("qmtp_package", netstrings::qmtp_package),
+    ("recipient_list", netstrings::recipient_list),
     ("sasl", credentials::sasl),
+    ("session", netstrings::session),
     ("transcript", transcript),
     ("imap", imap),
     ("maildir_name", maildir_name),

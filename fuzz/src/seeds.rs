@@ -4,7 +4,7 @@ use mailfront::wire::base64;
 use mailfront_conformance::{
     cases::Cases,
     sandbox::certificates,
-    transcript::{Act, Case, print, script, service::Line, text::Variables},
+    transcript::{Act, Case, front::Protocol, print, script, service::Line, text::Variables},
 };
 
 /// Longest seed, in bytes: the engine prefers short ones.
@@ -38,6 +38,11 @@ pub fn of(target: &str, cases: &Cases) -> Vec<Vec<u8>> {
                 case.front.env.get("TLS_PRIORITY").map(|text| text.clone().into()).into_iter().collect()
             }
             "tls_files" => tls_files(case),
+            "netstring" => packages(case).iter().map(|bytes| [b"\x02", &bytes[..]].concat()).collect(),
+            "qmqp_package" if case.front.protocol() == Some(Protocol::Qmqp) => packages(case),
+            "qmtp_package" if case.front.protocol() == Some(Protocol::Qmtp) => packages(case),
+            "recipient_list" => packages(case).iter().filter_map(|bytes| list(bytes)).collect(),
+            "session" => conversation(case),
             "transcript" => vec![print(case).into_bytes()],
             _ => Vec::new(),
         })
@@ -96,16 +101,36 @@ fn argument(line: &[u8]) -> Option<Vec<u8>> {
     matches!(&verb[..], b"MAIL " | b"RCPT ").then(|| line[5..].to_vec())
 }
 
+/// All that a case in a netstring protocol sends.
+fn packages(case: &Case) -> Vec<Vec<u8>> {
+    match case.front.protocol() {
+        Some(Protocol::Qmtp | Protocol::Qmqp) => vec![everything(case)],
+        _ => Vec::new(),
+    }
+}
+
+/// The last netstring of a QMTP package, more or less: what is behind the sender's comma.
+fn list(package: &[u8]) -> Option<Vec<u8>> {
+    let inner = package.strip_suffix(b",")?;
+    let start = inner.windows(2).rposition(|pair| pair[0] == b',' && pair[1].is_ascii_digit())?;
+    let colon = inner[start..].iter().position(|byte| *byte == b':')?;
+    Some([b"\x02\xff", &inner[start + colon + 1..]].concat())
+}
+
+/// All that a case sends, behind the byte that chooses its protocol.
+fn conversation(case: &Case) -> Vec<Vec<u8>> {
+    let choice = match case.front.protocol() {
+        Some(Protocol::Smtp) => 0,
+        Some(Protocol::Qmtp) => 1,
+        Some(Protocol::Qmqp) => 2,
+        None => return Vec::new(),
+    };
+    vec![[&[choice], &everything(case)[..]].concat()]
+}
+
 /// Everything a case sends behind its DATA line.
 fn sent(case: &Case) -> Vec<Vec<u8>> {
-    let mut all = Vec::new();
-    for step in script::steps(case) {
-        match step.act {
-            Act::Send(text) => all.extend([text.expand(&Variables::new()), b"\r\n".to_vec()].concat()),
-            Act::SendRaw(text) => all.extend(text.expand(&Variables::new())),
-            _ => {}
-        }
-    }
+    let all = everything(case);
     let start = all.windows(6).position(|w| w.eq_ignore_ascii_case(b"DATA\r\n"));
     start.map(|at| all[at + 6..].to_vec()).into_iter().collect()
 }

@@ -18,6 +18,8 @@ pub struct Log {
     /// `$MSG_NO_PROGRAM` leaves the prefix out, but not of debug lines (CORE-LOG-10).
     bare: bool,
     tracing: bool,
+    /// Nothing is written: the session is played inside another program.
+    silent: bool,
 }
 
 impl Log {
@@ -28,22 +30,28 @@ impl Log {
             prefix: format!("{program}[{}]: ", std::process::id()).into(),
             bare: process_variable(b"MSG_NO_PROGRAM").is_some(),
             tracing: decimal_prefix(&mask).is_some_and(|mask| mask & 1 == 1),
+            silent: false,
         }
+    }
+
+    /// A log that writes nothing, for sessions inside another program, such as a fuzzer.
+    pub fn silent() -> Self {
+        Self { prefix: BString::default(), bare: true, tracing: false, silent: true }
     }
 
     /// Writes one line. `text` is escaped as CORE-LOG-5 says and needs no line end.
     pub fn line(&self, text: &[u8]) {
-        write(self.prefix(), b"", text);
+        self.write(b"", text);
     }
 
     /// A failure that ends the program before a session began (CORE-LOG-2).
     pub fn fatal(&self, text: &[u8]) {
-        write(self.prefix(), b"Fatal: ", text);
+        self.write(b"Fatal: ", text);
     }
 
     /// Something to mend that does not keep the program from serving.
     pub fn warning(&self, text: &[u8]) {
-        write(self.prefix(), b"Warning: ", text);
+        self.write(b"Warning: ", text);
     }
 
     /// A line about the walk over the plugins, if they are wanted (CORE-LOG-6).
@@ -58,8 +66,10 @@ impl Log {
         self.tracing
     }
 
-    fn prefix(&self) -> &[u8] {
-        if self.bare { b"" } else { &self.prefix }
+    fn write(&self, severity: &[u8], text: &[u8]) {
+        if !self.silent {
+            write(if self.bare { b"" } else { &self.prefix }, severity, text);
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod maildirs;
 mod mailrules;
+mod packages;
 mod patterns;
 
 use std::{fs, io, path::Path, time::Duration};
@@ -33,6 +34,9 @@ pub const ALL: &[Workload] = &[
     maildirs::UNNAMED,
     mailrules::TEN_THOUSAND_RULES,
     mailrules::MILLION_ENTRIES,
+    packages::LARGE_QMQP,
+    packages::LARGE_QMTP,
+    packages::THOUSAND,
     patterns::PATTERNS,
 ];
 

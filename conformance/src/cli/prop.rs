@@ -16,7 +16,7 @@ use crate::{
     property::{
         Search, Stage,
         mail_rules::{self, Words, globs},
-        maildir,
+        maildir, packages,
         plugin_list::{self, Witness},
     },
     sandbox::Workshop,
@@ -35,6 +35,9 @@ enum Property {
     /// Answers over a maildir and the files left behind are those of the model (MAILDIR-STAT-1 …
     /// MAILDIR-QUIT-9).
     Maildir(Maildir),
+    /// QMTP and QMQP packages are answered and captured as they must be, however they are cut, and no
+    /// declared length takes memory (NS-LEN-1, QMTP-SES-3, QMTP-RSP-4, NS-MEM-3).
+    Packages(Packages),
     /// The plugins that run are those of the list, in its order (PLUG-LIST-1 … 9).
     PluginList(PluginList),
     /// Rules answer senders and recipients as they must (RULES-EVAL, RULES-AND, RULES-LIST).
@@ -51,6 +54,13 @@ struct Maildir {
     /// Leave out CR in messages and $POP3_EXACT, of which mailfront 2.12 has its own idea.
     #[arg(long)]
     plain: bool,
+}
+
+/// The arguments of `prop packages`.
+#[derive(Debug, clap::Args)]
+struct Packages {
+    #[command(flatten)]
+    common: Common,
 }
 
 /// The arguments of `prop plugin-list`.
@@ -112,6 +122,10 @@ pub fn run(arguments: &Arguments, built: Option<Built>) -> Result<Status, Failur
             let strategy = || maildir::inputs(!plain);
             trial("maildir", "sessions do", "pop3front-maildir").run("", strategy, maildir::Input::transcript)
         }
+        Property::Packages(_) => {
+            let trial = trial("packages", "connections do", "mailfront");
+            trial.run("", packages::inputs, packages::Input::transcript)
+        }
         Property::PluginList(PluginList { witness, .. }) => {
             let witness = witness.unwrap_or_else(|| default_witness(&target));
             let seen = format!(", seen through {}", witness.name());
@@ -135,6 +149,7 @@ impl Property {
     fn common(&self) -> &Common {
         match self {
             Self::Maildir(Maildir { common, .. })
+            | Self::Packages(Packages { common })
             | Self::PluginList(PluginList { common, .. })
             | Self::MailRules(MailRules { common, .. })
             | Self::Globs(MailRules { common, .. }) => common,
