@@ -14,6 +14,7 @@ use rstest::rstest;
 
 /// A session with one message whose lines begin with dots, and one with a bare LF dot line.
 const SESSION: &str = include_str!("liars/session.case");
+const STARTTLS: &str = include_str!("liars/starttls.case");
 const BARE_LF: &str = include_str!("liars/bare-lf.case");
 
 fn case(source: &str) -> Case {
@@ -95,4 +96,14 @@ fn deliveries_show_what_lockstep_hides(
 fn a_smuggled_end_of_message_is_seen(#[case] fault: &str, #[case] expected: &str) {
     let (verdict, detail, story) = judged(BARE_LF, fault, &[], Level::Should);
     assert_eq!(verdict, expected, "{fault}: {detail}\n{story}");
+}
+
+#[rstest]
+#[case::goes_on_in_the_clear("goes-on-in-the-clear", "InvalidContentType")]
+#[case::refuses_every_handshake("refuses-every-handshake", "handshake_failure")]
+fn who_only_says_that_there_is_tls_is_found_out(#[case] fault: &str, #[case] evidence: &str) {
+    let (verdict, detail, story) =
+        judged(STARTTLS, fault, &[Delivery::Lockstep, Delivery::Tcp], Level::Should);
+    assert_eq!(verdict, "fail", "{fault}: {detail}\n{story}");
+    assert!(story.contains(evidence) && story.contains("tls line"), "{fault}: {detail}\n{story}");
 }

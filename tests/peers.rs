@@ -1,6 +1,9 @@
 //! Other implementations, where they are installed. One that is missing is listed as ignored; with
 //! `CI` set in the environment it is a failure.
 
+#[path = "peers/clients.rs"]
+mod clients;
+
 use std::{env, fs, path::Path, process::ExitCode};
 
 use assert_cmd::Command;
@@ -16,12 +19,13 @@ fn main() -> ExitCode {
         let trial = if there { Trial::test(name, test) } else { Trial::test(name, missing) };
         trial.with_kind("mailfront 2.12").with_ignored_flag(!there && !required)
     };
-    let trials = vec![
+    let mut trials = vec![
         trial("departs_exactly_as_listed", departs_exactly_as_listed),
         trial("a_removed_entry_is_noticed", a_removed_entry_is_noticed),
         trial("an_added_entry_is_noticed", an_added_entry_is_noticed),
         trial("plugin_lists_do_as_the_model_says", plugin_lists_do_as_the_model_says),
     ];
+    trials.extend(clients::trials(required));
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 

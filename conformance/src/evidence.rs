@@ -214,6 +214,8 @@ pub fn reproduce(case: &Case, program: &Program, world: &World, sent: &[u8], cle
         match setup {
             Setup::Close(descriptor) => _ = write!(command, " {descriptor}>&-"),
             Setup::LimitFile(bytes) => command = format!("(ulimit -f {}; {command})", bytes / 512),
+            Setup::LimitMemory(bytes) => command = format!("(ulimit -v {}; {command})", bytes / 1024),
+            Setup::LimitDescriptors(number) => command = format!("(ulimit -n {number}; {command})"),
             _ => {}
         }
     }

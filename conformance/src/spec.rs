@@ -190,11 +190,14 @@ fn head(line: &str) -> Head<'_> {
     Head::Paragraph { id, level, tags: words.map(str::to_string).collect(), text }
 }
 
-/// `[A-Z]+(-[A-Z]+)*-[0-9]+`
+/// `[A-Z][A-Z0-9]*(-[A-Z][A-Z0-9]*)*-[0-9]+`
 pub fn is_id(text: &str) -> bool {
     let Some((prefix, number)) = text.rsplit_once('-') else { return false };
-    let letters = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_uppercase());
-    prefix.split('-').all(letters) && !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())
+    let word = |word: &str| {
+        word.starts_with(|first: char| first.is_ascii_uppercase())
+            && word.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+    };
+    prefix.split('-').all(word) && !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// Whether a line begins a list or a table.

@@ -3,13 +3,16 @@
 //! Each takes the engine's bytes and panics where something does not hold. `cargo test` replays the
 //! corpora and the seeds through the same bodies on a stable compiler.
 
+pub mod credentials;
+mod mail_access;
 pub mod seeds;
 
 use std::convert::Infallible;
 
-use bstr::{BStr, ByteSlice};
+use bstr::{BStr, BString, ByteSlice};
 use mailfront::{
     plugin_list,
+    tls::{priority, settings},
     wire::{
         address::{self, ADDRESS_MAX},
         cdb::{self, CdbError},
@@ -22,20 +25,31 @@ use mailfront::{
 };
 use mailfront_conformance::{sandbox, transcript};
 
+pub use mail_access::{imap, maildir_name, pop3};
+
 /// A body.
 pub type Body = fn(&[u8]);
 
 /// All bodies under the names of their targets.
-pub const BODIES: [(&str, Body); 9] = [
+pub const BODIES: &[(&str, Body)] = &[
+    ("base64", credentials::base64),
     ("cdb", cdb),
     ("command_line", command_line),
+    ("cvm_request", credentials::cvm_request),
+    ("cvm_response", credentials::cvm_response),
     ("address", address),
     ("data", data),
     ("glob", glob),
     ("mailrules", mailrules),
     ("mailrulesx", mailrulesx),
     ("plugin_list", plugin_list),
+    ("sasl", credentials::sasl),
     ("transcript", transcript),
+    ("imap", imap),
+    ("maildir_name", maildir_name),
+    ("pop3", pop3),
+    ("tls_files", tls_files),
+    ("tls_priority", tls_priority),
 ];
 
 /// A command line falls into verb, blanks and argument; nothing is lost (SMTP-CMD-3).
@@ -291,4 +305,38 @@ pub fn transcript(source: &[u8]) {
         }
         Err(error) => assert!(error.line <= source.lines().count() + 2, "an error outside the file: {error}"),
     }
+}
+
+/// A priority string leaves a version or makes TLS unavailable, and no restriction is ever dropped (TLS-3).
+pub fn tls_priority(text: &[u8]) {
+    match priority::parse(text) {
+        Ok(parsed) => {
+            assert!(parsed.tls12 || parsed.tls13, "no version is left");
+            let restricts = |part: &&BString| part.starts_with(b"-") || part.starts_with(b"!");
+            assert_eq!(parsed.ignored.iter().find(restricts), None, "a restriction was dropped");
+            let more = [text, b":-VERS-TLS1.3"].concat();
+            match priority::parse(&more) {
+                Ok(less) => assert!(!less.tls13 && less.tls12 == parsed.tls12),
+                Err(unusable) => assert!(!parsed.tls12, "{unusable:?}"),
+            }
+        }
+        Err(priority::Unusable::Restriction(part)) => {
+            assert!(text.find(&*part).is_some(), "a part from nowhere");
+        }
+        Err(priority::Unusable::NoVersion) => {
+            assert!(text.find_byteset(b"-!nN").is_some(), "nothing removed one");
+        }
+    }
+    let more = [text, b":-NO-SUCH-PART"].concat();
+    assert!(priority::parse(&more).is_err(), "an unknown restriction was dropped");
+}
+
+/// Whatever stands in the files of `$TLS_*` is used or refused (TLS-2, TLS-3). A byte 0xff parts
+/// certificate and key.
+pub fn tls_files(files: &[u8]) {
+    let (certificate, key) = files.split_once_str(b"\xff").unwrap_or((files, files));
+    let found = settings::certified(certificate, key);
+    let has_key = key.find("PRIVATE KEY-----").is_some();
+    assert!(found.is_err() || (certificate.find("CERTIFICATE-----").is_some() && has_key), "from nothing");
+    assert!(!settings::is_dh_parameters(files) || files.find("DH PARAMETERS-----").is_some(), "from nothing");
 }

@@ -1,8 +1,10 @@
 //! Seeds made from the transcripts: what their clients send is what the codecs read.
 
+use mailfront::wire::base64;
 use mailfront_conformance::{
     cases::Cases,
-    transcript::{Act, Case, print, script, text::Variables},
+    sandbox::certificates,
+    transcript::{Act, Case, print, script, service::Line, text::Variables},
 };
 
 /// Longest seed, in bytes: the engine prefers short ones.
@@ -22,6 +24,20 @@ pub fn of(target: &str, cases: &Cases) -> Vec<Vec<u8>> {
             "mailrulesx" => files(case, "mailrulesx/"),
             "plugin_list" => case.front.words().into_iter().skip(3).map(String::into_bytes).collect(),
             "cdb" => lines(case).iter().map(|line| [b"\x03", &line[..]].concat()).collect(),
+            "base64" => lines(case)
+                .iter()
+                .filter_map(|line| line.rsplit(|b| *b == b' ').next().map(<[u8]>::to_vec))
+                .collect(),
+            "cvm_request" => accounts(case),
+            "cvm_response" => answers(case),
+            "sasl" => lines(case).iter().flat_map(|line| responses(line)).collect(),
+            "imap" if case.id.contains("/imap-") => vec![everything(case)],
+            "maildir_name" => names(case),
+            "pop3" if case.id.contains("pop3") => lines(case).into_iter().chain(messages(case)).collect(),
+            "tls_priority" => {
+                case.front.env.get("TLS_PRIORITY").map(|text| text.clone().into()).into_iter().collect()
+            }
+            "tls_files" => tls_files(case),
             "transcript" => vec![print(case).into_bytes()],
             _ => Vec::new(),
         })
@@ -54,6 +70,14 @@ fn framed(data: &[u8]) -> [Vec<u8>; 3] {
     [0, 1, 2].map(|framing| [&[framing, 3], data].concat())
 }
 
+/// The kept files of TLS that a case names, alone and as certificate and key.
+fn tls_files(case: &Case) -> Vec<Vec<u8>> {
+    let named = |name: &str| case.front.env.values().any(|value| value.contains(&format!("${{{name}}}")));
+    let files = certificates::FILES.iter().filter(|(name, _)| named(name));
+    let kept = files.filter_map(|(_, file)| certificates::kept(file)).map(|text| text.as_bytes().to_vec());
+    kept.flat_map(|file| [[&file[..], b"\xff", &file[..]].concat(), file]).collect()
+}
+
 /// The command lines a case sends.
 fn lines(case: &Case) -> Vec<Vec<u8>> {
     let steps = script::steps(case).into_iter();
@@ -62,6 +86,7 @@ fn lines(case: &Case) -> Vec<Vec<u8>> {
             Act::Send(text) => Some(text.expand(&Variables::new())),
             _ => None,
         })
+        .filter(|line| line.len() <= SEED_MAX)
         .collect()
 }
 
@@ -83,4 +108,76 @@ fn sent(case: &Case) -> Vec<Vec<u8>> {
     }
     let start = all.windows(6).position(|w| w.eq_ignore_ascii_case(b"DATA\r\n"));
     start.map(|at| all[at + 6..].to_vec()).into_iter().collect()
+}
+
+/// What a client says in an exchange of SASL, as responses to each mechanism.
+fn responses(line: &[u8]) -> Vec<Vec<u8>> {
+    let word = line.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
+    let Ok(message) = base64::decode(word) else { return Vec::new() };
+    (0..8).map(|choice| [&[choice], &message[..], b"\n", &message].concat()).collect()
+}
+
+/// The credentials in the messages of PLAIN.
+fn accounts(case: &Case) -> Vec<Vec<u8>> {
+    let messages = lines(case)
+        .into_iter()
+        .filter_map(|line| base64::decode(line.rsplit(|byte| *byte == b' ').next().unwrap_or_default()).ok());
+    let request = |message: Vec<u8>| {
+        let mut seed = vec![2, b'r', b'r'];
+        for (kind, value) in message.split(|byte| *byte == 0).enumerate() {
+            let [.., high, low] = value.len().to_be_bytes();
+            seed.extend([u8::try_from(kind).unwrap_or_default(), high, low]);
+            seed.extend(value);
+        }
+        seed
+    };
+    messages.map(request).collect()
+}
+
+/// What the credential modules of a case answer.
+fn answers(case: &Case) -> Vec<Vec<u8>> {
+    let scripts = case.front.services.values().filter_map(|service| service.blocks().ok());
+    let lines = scripts.flatten().flatten();
+    let cookie = Variables::from([("COOKIE".to_string(), b"rrrrrrrr".to_vec())]);
+    lines
+        .filter_map(|line| match line {
+            Line::Say(text) => Some([b"\0", &text.expand(&cookie)[..]].concat()),
+            Line::Cvm(reply) => {
+                let mut seed = vec![1, b'r', reply.code, 1, b'r'];
+                for (kind, value) in &reply.facts {
+                    let value = value.expand(&cookie);
+                    seed.extend([*kind, u8::try_from(value.len()).unwrap_or(u8::MAX)]);
+                    seed.extend(value);
+                }
+                seed.push(0);
+                Some(seed)
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// Everything a case sends.
+fn everything(case: &Case) -> Vec<u8> {
+    let steps = script::steps(case).into_iter();
+    steps
+        .flat_map(|step| match step.act {
+            Act::Send(text) => [text.expand(&Variables::new()), b"\r\n".to_vec()].concat(),
+            Act::SendRaw(text) => text.expand(&Variables::new()),
+            _ => Vec::new(),
+        })
+        .collect()
+}
+
+/// The names of the messages of a case.
+fn names(case: &Case) -> Vec<Vec<u8>> {
+    let paths = case.front.maildir.iter().flatten().map(|(path, _)| path.rsplit('/').next());
+    let names: Vec<&str> = paths.flatten().collect();
+    if names.is_empty() { Vec::new() } else { vec![names.join("\n").into_bytes()] }
+}
+
+/// Its messages, each with choices of lines and cuts in front.
+fn messages(case: &Case) -> Vec<Vec<u8>> {
+    let contents = case.front.maildir.iter().flatten().map(|(_, content)| content.as_bytes());
+    contents.flat_map(|content| [[0, 3], [129, 0]].map(|choice| [&choice, content].concat())).collect()
 }

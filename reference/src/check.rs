@@ -47,6 +47,16 @@ pub fn run(arguments: &[BString]) -> Option<ExitStatus> {
     Some(ExitStatus::DONE)
 }
 
+/// The options of a program that has no modules: `--help` and `--version`.
+pub fn own_option(name: &str, help: &str, arguments: &[BString]) -> Option<ExitStatus> {
+    match arguments.first()?.as_slice() {
+        b"--help" => print(help.as_bytes()),
+        b"--version" => print(format!("{name} {}\n", env!("CARGO_PKG_VERSION")).as_bytes()),
+        _ => return None,
+    }
+    Some(ExitStatus::DONE)
+}
+
 fn list_modules() {
     let session = quiet_session();
     let mut lines = Vec::new();

@@ -5,12 +5,18 @@
 
 use std::{
     cell::{Cell, Ref, RefCell},
+    io::IoSlice,
     os::fd::BorrowedFd,
     time::{Duration, Instant},
 };
 
 use bstr::BString;
-use rustix::{buffer::spare_capacity, event::PollFlags, io::Errno};
+use rustix::{
+    buffer::spare_capacity,
+    event::PollFlags,
+    io::{Errno, ReadWriteFlags, pwritev2},
+    net::{RecvFlags, recv},
+};
 
 use crate::{
     log::Log,
@@ -24,6 +30,9 @@ use crate::{
 
 /// How much is read at once. A whole ordinary message takes few system calls and little memory.
 const READ_SIZE: usize = 64 * 1024;
+
+/// How far a socket is looked into for the end of a line.
+const PEEK_SIZE: usize = 4096;
 
 /// How much is written at once: what a pipe that polls writable takes without blocking (`PIPE_BUF`),
 /// so that the time limits hold on output too (CORE-TIME-2).
@@ -94,6 +103,20 @@ pub struct Connection {
     deadline: Cell<Option<Instant>>,
     bytes_in: Cell<u64>,
     bytes_out: Cell<u64>,
+    reading: Cell<Reading>,
+    /// Whether the system can be asked to write as much as fits, without waiting for the rest.
+    writes_much: Cell<bool>,
+}
+
+/// How much is taken from the system at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// As much as there is.
+    Ahead,
+    /// Up to the end of a line, which a socket shows before it is read.
+    Peeking,
+    /// One byte: a pipe shows nothing.
+    Bytewise,
 }
 
 #[derive(Default)]
@@ -123,6 +146,8 @@ impl Connection {
             deadline: Cell::new(None),
             bytes_in: Cell::new(0),
             bytes_out: Cell::new(0),
+            reading: Cell::new(Reading::Ahead),
+            writes_much: Cell::new(true),
         }
     }
 
@@ -179,7 +204,7 @@ impl Connection {
                 return Err(NoHandshake::End(End::Eof));
             }
             records.clear();
-            self.receive(&mut records).map_err(NoHandshake::End)?;
+            self.receive(&mut records, READ_SIZE).map_err(NoHandshake::End)?;
         }
     }
 
@@ -231,6 +256,18 @@ impl Connection {
         self.bytes_out.get()
     }
 
+    /// The last log line of a session (CORE-LOG-7, MAILDIR-LOG-1).
+    pub fn log_bytes(&self) {
+        let (read, written) = (self.bytes_in(), self.bytes_out());
+        self.log.line(format!("bytes in: {read} bytes out: {written}").as_bytes());
+    }
+
+    /// From now on no byte is taken from the system that is not needed, so that everything behind what
+    /// was asked for is left to the next program (POPAUTH-EXEC-7, IMAP-EXEC-4).
+    pub fn read_nothing_ahead(&self) {
+        self.reading.set(Reading::Peeking);
+    }
+
     /// The bytes read but not yet consumed, never empty: if there are none, waits for more.
     ///
     /// # Errors
@@ -238,7 +275,7 @@ impl Connection {
     pub fn fill(&self) -> Result<Ref<'_, [u8]>, End> {
         let is_empty = self.buffer.borrow().start == self.buffer.borrow().bytes.len();
         if is_empty {
-            self.read()?;
+            self.read(1)?;
         }
         Ok(Ref::map(self.buffer.borrow(), |buffer| &buffer.bytes[buffer.start..]))
     }
@@ -249,6 +286,26 @@ impl Connection {
         buffer.start = buffer.bytes.len().min(buffer.start + count);
     }
 
+    /// Exactly `count` bytes. What is kept grows with what comes, not with what was announced.
+    ///
+    /// # Errors
+    /// The input ended before.
+    pub fn read_exact(&self, count: usize) -> Result<BString, End> {
+        let mut taken = Vec::new();
+        while taken.len() < count {
+            let left = count - taken.len();
+            if self.buffer.borrow().start == self.buffer.borrow().bytes.len() {
+                self.read(left)?;
+            }
+            let bytes = self.fill()?;
+            let used = bytes.len().min(left);
+            taken.extend_from_slice(&bytes[..used]);
+            drop(bytes);
+            self.consume(used);
+        }
+        Ok(taken.into())
+    }
+
     /// One line of at most `max` bytes, its line end not counted. Memory stays within `max` however
     /// long the line is. A last line without line end is nothing (SMTP-CMD-14).
     ///
@@ -256,6 +313,19 @@ impl Connection {
     /// The input ended before the line did.
     pub fn read_line(&self, max: usize) -> Result<Line, End> {
         let mut line = Vec::new();
+        Ok(match self.read_line_into(max, &mut line)? {
+            Some(line_end) => Line::Complete(line.into(), line_end),
+            None => Line::TooLong,
+        })
+    }
+
+    /// As [`Connection::read_line`], into a buffer that is emptied first. Of a line that is too long,
+    /// for which there is nothing as line end, it has the beginning.
+    ///
+    /// # Errors
+    /// The input ended before the line did.
+    pub fn read_line_into(&self, max: usize, line: &mut Vec<u8>) -> Result<Option<LineEnd>, End> {
+        line.clear();
         let mut length = 0usize;
         loop {
             let bytes = self.fill()?;
@@ -274,15 +344,15 @@ impl Connection {
         }
     }
 
-    fn finish_line(mut line: Vec<u8>, length: usize, max: usize) -> Line {
+    fn finish_line(line: &mut Vec<u8>, length: usize, max: usize) -> Option<LineEnd> {
         if length > line.len() {
-            return Line::TooLong;
+            return None;
         }
         let line_end = if line.last() == Some(&b'\r') { LineEnd::Crlf } else { LineEnd::Lf };
         if line_end == LineEnd::Crlf {
             line.pop();
         }
-        if line.len() > max { Line::TooLong } else { Line::Complete(line.into(), line_end) }
+        (line.len() <= max).then_some(line_end)
     }
 
     /// Sends a response in the framing set, each line of a refusal logged first (CORE-LOG-3).
@@ -335,17 +405,17 @@ impl Connection {
 
     /// Once there was an end there is nothing more: a caller that goes on reading is told the same
     /// (AUTH-14).
-    fn read(&self) -> Result<(), End> {
-        let read = self.input_end.get().map_or_else(|| self.read_more(), Err);
+    fn read(&self, wanted: usize) -> Result<(), End> {
+        let read = self.input_end.get().map_or_else(|| self.read_more(wanted), Err);
         self.input_end.set(read.err());
         read
     }
 
-    fn read_more(&self) -> Result<(), End> {
+    fn read_more(&self, wanted: usize) -> Result<(), End> {
         let mut bytes = std::mem::take(&mut *self.buffer.borrow_mut()).bytes;
         bytes.clear();
         match self.tls.borrow_mut().as_mut() {
-            None => self.receive(&mut bytes)?,
+            None => self.receive(&mut bytes, wanted)?,
             Some(stream) => self.decrypt(stream, &mut bytes)?,
         }
         self.bytes_in.set(self.bytes_in.get() + bytes.len() as u64);
@@ -361,7 +431,8 @@ impl Connection {
                 return Err(End::Eof);
             }
             records.clear();
-            self.receive(&mut records).map_err(|end| if end == End::SessionOver { end } else { End::Eof })?;
+            self.receive(&mut records, READ_SIZE)
+                .map_err(|end| if end == End::SessionOver { end } else { End::Eof })?;
             let taken = stream.take(&records, plaintext);
             self.transmit(&stream.outgoing())?;
             if let Err(error) = taken {
@@ -371,12 +442,12 @@ impl Connection {
         Ok(())
     }
 
-    /// Reads what the client has sent, at least one byte.
-    fn receive(&self, bytes: &mut Vec<u8>) -> Result<(), End> {
-        bytes.reserve_exact(READ_SIZE);
+    /// Reads what the client has sent, at least one byte; no more than `wanted` where nothing may be read
+    /// ahead.
+    fn receive(&self, bytes: &mut Vec<u8>, wanted: usize) -> Result<(), End> {
         loop {
             self.wait(self.input.get(), PollFlags::IN)?;
-            match rustix::io::read(self.input.get(), spare_capacity(bytes)) {
+            match self.read_into(bytes, wanted) {
                 Ok(0) => return Err(End::Eof),
                 Ok(_) => return Ok(()),
                 Err(Errno::INTR | Errno::AGAIN) => {}
@@ -396,13 +467,58 @@ impl Connection {
             if let Err(end) = self.wait(self.output, PollFlags::OUT) {
                 return (sent as u64, Err(end));
             }
-            match rustix::io::write(self.output, &bytes[sent..bytes.len().min(sent + WRITE_SIZE)]) {
+            match self.write_some(&bytes[sent..]) {
                 Ok(written) => sent += written,
                 Err(Errno::INTR | Errno::AGAIN) => {}
                 Err(_) => return (sent as u64, Err(End::Failed)),
             }
         }
         (sent as u64, Ok(()))
+    }
+
+    /// Writes what the client takes at once.
+    fn write_some(&self, bytes: &[u8]) -> Result<usize, Errno> {
+        if self.writes_much.get() {
+            let much = [IoSlice::new(&bytes[..bytes.len().min(READ_SIZE)])];
+            match pwritev2(self.output, &much, u64::MAX, ReadWriteFlags::NOWAIT) {
+                // Not every descriptor and every kernel can be asked so.
+                Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL | Errno::SPIPE | Errno::AGAIN) => {
+                    self.writes_much.set(false);
+                }
+                done => return done,
+            }
+        }
+        rustix::io::write(self.output, &bytes[..bytes.len().min(WRITE_SIZE)])
+    }
+
+    /// Reads once, into an empty buffer; no more than `wanted`, or than a line, where nothing may be read
+    /// ahead.
+    fn read_into(&self, bytes: &mut Vec<u8>, wanted: usize) -> Result<usize, Errno> {
+        let input = self.input.get();
+        if self.reading.get() == Reading::Ahead {
+            bytes.reserve_exact(READ_SIZE);
+            return rustix::io::read(input, spare_capacity(bytes));
+        }
+        let most = if wanted > 1 { wanted.min(READ_SIZE) } else { self.bytes_of_line()? };
+        bytes.resize(most, 0);
+        let read = rustix::io::read(input, &mut bytes[..]);
+        bytes.truncate(*read.as_ref().unwrap_or(&0));
+        read
+    }
+
+    /// How many bytes can be read without passing the end of a line.
+    fn bytes_of_line(&self) -> Result<usize, Errno> {
+        if self.reading.get() == Reading::Peeking {
+            let mut seen = [0; PEEK_SIZE];
+            match recv(self.input.get(), &mut seen, RecvFlags::PEEK) {
+                Ok((count, _)) => {
+                    return Ok(memchr::memchr(b'\n', &seen[..count]).map_or(count.max(1), |at| at + 1));
+                }
+                Err(Errno::NOTSOCK) => self.reading.set(Reading::Bytewise),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(1)
     }
 
     /// Waits until `fd` is ready, or has an error that the next call will tell.
@@ -439,20 +555,21 @@ impl Connection {
 mod tests {
     use super::*;
 
-    fn finished(bytes: &[u8], max: usize) -> Line {
-        Connection::finish_line(bytes[..bytes.len().min(max + 1)].to_vec(), bytes.len(), max)
+    fn finished(bytes: &[u8], max: usize) -> Option<(Vec<u8>, LineEnd)> {
+        let mut line = bytes[..bytes.len().min(max + 1)].to_vec();
+        Connection::finish_line(&mut line, bytes.len(), max).map(|line_end| (line, line_end))
     }
 
     #[test]
     fn a_line_end_is_not_counted() {
-        assert_eq!(finished(b"abc\r", 3), Line::Complete("abc".into(), LineEnd::Crlf));
-        assert_eq!(finished(b"abc", 3), Line::Complete("abc".into(), LineEnd::Lf));
-        assert_eq!(finished(b"abcd", 3), Line::TooLong);
-        assert_eq!(finished(b"abcd\r", 3), Line::TooLong);
+        assert_eq!(finished(b"abc\r", 3), Some((b"abc".to_vec(), LineEnd::Crlf)));
+        assert_eq!(finished(b"abc", 3), Some((b"abc".to_vec(), LineEnd::Lf)));
+        assert_eq!(finished(b"abcd", 3), None);
+        assert_eq!(finished(b"abcd\r", 3), None);
     }
 
     #[test]
     fn only_one_cr_belongs_to_the_line_end() {
-        assert_eq!(finished(b"a\r\r", 3), Line::Complete("a\r".into(), LineEnd::Crlf));
+        assert_eq!(finished(b"a\r\r", 3), Some((b"a\r".to_vec(), LineEnd::Crlf)));
     }
 }

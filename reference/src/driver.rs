@@ -56,13 +56,7 @@ pub fn serve(arguments: &[BString]) -> ExitStatus {
 pub(crate) fn finish(session: &Session, chain: &mut Chain) {
     let _ignored = chain.reset(session);
     session.connection.close();
-    log_bytes(session);
-}
-
-/// The last log line (CORE-LOG-7).
-pub(crate) fn log_bytes(session: &Session) {
-    let (read, written) = (session.connection.bytes_in(), session.connection.bytes_out());
-    session.log(format!("bytes in: {read} bytes out: {written}").as_bytes());
+    session.connection.log_bytes();
 }
 
 /// The arguments of `mailfront`, by their meaning (CORE-ARG-1).

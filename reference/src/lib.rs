@@ -12,11 +12,14 @@
 //! - [`modules`]: a name becomes a module: one built in, else a shared object, which [`abi`] loads.
 //! - [`chain`]: one event after another runs over plugins and backend until somebody decides.
 //!   [`scratch`] is the temporary file some of them need.
-//! - [`wire`]: pure codecs: command lines, addresses, message data.
-//! - [`protocol`]: what reads the client's bytes and runs the events they ask for; SMTP.
+//! - [`wire`]: pure codecs: command lines, addresses, netstrings, message data.
+//! - [`protocol`]: what reads the client's bytes and runs the events they ask for; SMTP, QMTP, QMQP.
 //! - [`credentials`]: who a client is: credential modules, and SASL, by which clients say it.
 //! - [`plugins`] and [`backends`]: the modules built in, one file each. [`qmail_home`] is the directory that
 //!   two of them work in, [`lists`] are the files of addresses that mail rules name.
+//! - [`pop3`] and [`imap`]: the programs for those who fetch mail. Two of them ask who somebody is and
+//!   become another program, as [`second_stage`] does it; the third serves a maildir. [`time_limits`] is how
+//!   long they wait.
 //! - [`driver`]: one session from arguments to exit status. [`check`] does as much of it as can be done
 //!   without a client.
 //! - [`programs`]: the programs by name; [`process`] is what they all do first.
@@ -29,19 +32,23 @@ pub mod check;
 pub mod connection;
 pub mod credentials;
 pub mod driver;
+pub mod imap;
 pub mod lists;
 pub mod log;
 pub mod modules;
 pub mod plugin;
 pub mod plugin_list;
 pub mod plugins;
+pub mod pop3;
 pub mod process;
 pub mod programs;
 pub mod protocol;
 pub mod qmail_home;
 pub mod response;
 pub mod scratch;
+pub mod second_stage;
 pub mod session;
+pub mod time_limits;
 pub mod tls;
 pub mod wait;
 pub mod wire;

@@ -63,6 +63,11 @@ impl Log {
     }
 }
 
+/// Writes a line that has no prefix at all: the usage of a program (POPAUTH-ARG-1).
+pub fn usage(text: &str) {
+    write(b"", b"", text.as_bytes());
+}
+
 fn write(prefix: &[u8], severity: &[u8], text: &[u8]) {
     let text = text::for_log(&text[..text.len().min(TEXT_MAX)]);
     let line = [prefix, severity, &text, b"\n"].concat();

@@ -19,7 +19,11 @@ pub const DEFAULT_DIRECTORY: &str = "/usr/lib/mailfront";
 /// Modules built in, each with what makes one.
 type Table<T> = &'static [(&'static str, fn() -> Box<T>)];
 
-const PROTOCOLS: Table<dyn Protocol> = &[("smtp", || Box::<protocol::smtp::Smtp>::default())];
+const PROTOCOLS: Table<dyn Protocol> = &[
+    ("qmqp", || Box::<protocol::qmqp::Qmqp>::default()),
+    ("qmtp", || Box::<protocol::qmtp::Qmtp>::default()),
+    ("smtp", || Box::<protocol::smtp::Smtp>::default()),
+];
 
 const BACKENDS: Table<dyn Module> = &[
     ("echo", || Box::<backends::echo::Echo>::default()),

@@ -4,7 +4,7 @@ use std::{ffi::OsString, os::unix::ffi::OsStringExt, path::Path};
 
 use bstr::BString;
 
-use crate::{check, driver, modules, process};
+use crate::{check, driver, imap, modules, pop3, process, protocol::ExitStatus};
 
 /// The plugins of the wrappers for qmail (WRAP-1).
 const QMAIL: &[&str] = &[
@@ -18,20 +18,34 @@ const QMAIL: &[&str] = &[
     "patterns",
 ];
 
-/// A program that is `mailfront` with words in front of its arguments (WRAP-1).
+/// A program of ours.
 struct Program {
     name: &'static str,
-    leading: &'static [&'static [&'static str]],
+    kind: Kind,
+}
+
+/// What a program does.
+enum Kind {
+    /// `mailfront` with words in front of its arguments (WRAP-1).
+    Mailfront(&'static [&'static [&'static str]]),
+    /// Something of its own; the text is what `--help` shows (POPAUTH-ARG-1, MAILDIR-ARG-1, IMAP-ARG-1).
+    Own(fn(&[BString]) -> ExitStatus, &'static str),
 }
 
 const PROGRAMS: &[Program] = &[
-    Program { name: "mailfront", leading: &[] },
-    Program { name: "smtpfront-echo", leading: &[&["smtp", "echo"]] },
-    Program { name: "qmtpfront-echo", leading: &[&["qmtp", "echo"]] },
-    Program { name: "qmqpfront-echo", leading: &[&["qmqp", "echo"]] },
-    Program { name: "smtpfront-qmail", leading: &[&["smtp", "qmail", "cvm-authenticate"], QMAIL] },
-    Program { name: "qmtpfront-qmail", leading: &[&["qmtp", "qmail"], QMAIL] },
-    Program { name: "qmqpfront-qmail", leading: &[&["qmqp", "qmail"], QMAIL] },
+    Program { name: "mailfront", kind: Kind::Mailfront(&[]) },
+    Program { name: "imapfront-auth", kind: Kind::Own(imap::run, imap::HELP) },
+    Program { name: "pop3front-auth", kind: Kind::Own(pop3::auth::run, pop3::auth::HELP) },
+    Program { name: "pop3front-maildir", kind: Kind::Own(pop3::maildir::run, pop3::maildir::HELP) },
+    Program { name: "smtpfront-echo", kind: Kind::Mailfront(&[&["smtp", "echo"]]) },
+    Program { name: "qmtpfront-echo", kind: Kind::Mailfront(&[&["qmtp", "echo"]]) },
+    Program { name: "qmqpfront-echo", kind: Kind::Mailfront(&[&["qmqp", "echo"]]) },
+    Program {
+        name: "smtpfront-qmail",
+        kind: Kind::Mailfront(&[&["smtp", "qmail", "cvm-authenticate"], QMAIL]),
+    },
+    Program { name: "qmtpfront-qmail", kind: Kind::Mailfront(&[&["qmtp", "qmail"], QMAIL]) },
+    Program { name: "qmqpfront-qmail", kind: Kind::Mailfront(&[&["qmqp", "qmail"], QMAIL]) },
 ];
 
 /// The names of our programs.
@@ -63,10 +77,18 @@ pub fn run(name: &str, arguments: impl IntoIterator<Item = OsString>) -> i32 {
 impl Program {
     fn run(&self, arguments: impl IntoIterator<Item = OsString>) -> i32 {
         process::prepare();
-        let leading = self.leading.iter().copied().flatten().map(|word| BString::from(*word));
         let given = arguments.into_iter().map(|word| BString::from(word.into_vec()));
-        let arguments: Vec<BString> = leading.chain(given).collect();
-        check::run(&arguments).unwrap_or_else(|| driver::serve(&arguments)).0
+        match &self.kind {
+            Kind::Mailfront(leading) => {
+                let leading = leading.iter().copied().flatten().map(|word| BString::from(*word));
+                let arguments: Vec<BString> = leading.chain(given).collect();
+                check::run(&arguments).unwrap_or_else(|| driver::serve(&arguments)).0
+            }
+            Kind::Own(run, help) => {
+                let arguments: Vec<BString> = given.collect();
+                check::own_option(self.name, help, &arguments).unwrap_or_else(|| run(&arguments)).0
+            }
+        }
     }
 }
 

@@ -77,6 +77,12 @@ impl Liar {
                     })?;
                     return self.end();
                 }
+                b"STAR" if self.is("goes-on-in-the-clear") => self.say(b"220 2.0.0 Ready.\r\n")?,
+                // A TLS alert, as if what came were no handshake.
+                b"STAR" if self.is("refuses-every-handshake") => {
+                    self.say(b"220 2.0.0 Ready.\r\n\x15\x03\x03\x00\x02\x02\x28")?;
+                    return self.end();
+                }
                 _ => self.say(b"500 5.5.1 Not implemented.\r\n")?,
             }
         }

@@ -38,6 +38,19 @@ pub fn reference(workshop: &Workshop, suite: &Path) -> std::io::Result<Target> {
     )
 }
 
+/// The base64 of `bytes`, by nobody's codec but the tests'.
+pub fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let bit = |at: usize| bytes.get(at / 8).is_some_and(|byte| byte >> (7 - at % 8) & 1 == 1);
+    let digits = (0..(bytes.len() * 8).div_ceil(6)).map(|digit| {
+        let value = (0..6).fold(0, |value, place| value << 1 | usize::from(bit(digit * 6 + place)));
+        char::from(ALPHABET[value])
+    });
+    let text: String = digits.collect();
+    let padding = "=".repeat(text.len().next_multiple_of(4) - text.len());
+    text + &padding
+}
+
 /// Keeps the events of a run.
 #[derive(Clone, Default)]
 pub struct Kept(Arc<Mutex<Vec<Event>>>);

@@ -1,6 +1,7 @@
 //! What single modules and programs are slow at: one session each, of which the processor time and the
 //! peak memory count. A new one is an entry of [`ALL`] and a file of its own.
 
+mod maildirs;
 mod mailrules;
 mod patterns;
 
@@ -25,7 +26,15 @@ use crate::{
 };
 
 /// All of them.
-pub const ALL: &[Workload] = &[patterns::PATTERNS, mailrules::TEN_THOUSAND_RULES, mailrules::MILLION_ENTRIES];
+pub const ALL: &[Workload] = &[
+    maildirs::MEMORY,
+    maildirs::NAMED,
+    maildirs::RETRIEVED,
+    maildirs::UNNAMED,
+    mailrules::TEN_THOUSAND_RULES,
+    mailrules::MILLION_ENTRIES,
+    patterns::PATTERNS,
+];
 
 /// The guard against a program that does not end.
 const LIMIT: Duration = Duration::from_secs(300);

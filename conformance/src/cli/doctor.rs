@@ -19,7 +19,7 @@ use crate::{
     cases::Cases,
     exit::Status,
     judge::queue,
-    play::{self, Delivery, Outcome, player::LIMIT},
+    play::{self, Delivery, Outcome, player::LIMIT, tls::Ending},
     report::style::{BAD, GOOD, HEAD, ODD},
     sandbox::{Workshop, World},
     target::{KnownList, Program, Target},
@@ -55,6 +55,19 @@ C: Subject: doctor
 C:
 C: ..one period
 C: .
+silence
+C: QUIT
+";
+
+/// A session that enters TLS.
+const TLS_SESSION: &str = "\
+silence
+C: EHLO doctor.example
+silence
+C: STARTTLS
+silence
+tls
+C: EHLO doctor.example
 silence
 C: QUIT
 ";
@@ -205,7 +218,39 @@ impl Visit<'_> {
             }
         }
         self.delivery(&world, &outcome);
+        self.tls(run, keywords.iter().any(|keyword| keyword.eq_ignore_ascii_case("STARTTLS")));
         self.time(run);
+    }
+
+    /// Whether TLS begins where the target file says so.
+    fn tls(&mut self, run: &str, offers: bool) {
+        let has = |name: &str| self.target.features.iter().any(|feature| feature == name);
+        if !has("starttls") && !has("tls") {
+            if offers {
+                self.note("TLS", "STARTTLS is offered; with the feature `starttls` its cases are played");
+            }
+            return;
+        }
+        let outcome = session(run, TLS_SESSION).and_then(|mut case| {
+            // A mailfront wants a certificate first; others do not look.
+            case.front.env.insert("TLS_CERTFILE".into(), "${TLS_BOTH}".into());
+            Ok(self.play(&case, Delivery::Lockstep)?.1)
+        });
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(error) => return self.bad(Status::NotStarted, "TLS", &error.to_string()),
+        };
+        match outcome.handshakes.first() {
+            Some(Ending::Agreed(what)) => {
+                let subject = outcome.variables.get("TLS_SUBJECT").map_or(&b""[..], |subject| subject);
+                self.good(
+                    "TLS",
+                    &format!("{what}, the certificate is for {}", escape_short(subject, SHOWN_MAX)),
+                );
+            }
+            Some(Ending::Failed(_, why)) => self.bad(Status::Unexpected, "TLS", &format!("STARTTLS: {why}")),
+            None => self.bad(Status::Unexpected, "TLS", "the session ended before STARTTLS"),
+        }
     }
 
     fn play(&self, case: &Case, way: Delivery) -> io::Result<(World, Outcome)> {

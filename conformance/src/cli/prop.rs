@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-use proptest::strategy::BoxedStrategy;
+use proptest::strategy::Strategy;
 
 use super::{Built, CasesValue, Failure, select};
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
     property::{
         Search, Stage,
         mail_rules::{self, Words, globs},
+        maildir,
         plugin_list::{self, Witness},
     },
     sandbox::Workshop,
@@ -31,6 +32,9 @@ pub struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Property {
+    /// Answers over a maildir and the files left behind are those of the model (MAILDIR-STAT-1 …
+    /// MAILDIR-QUIT-9).
+    Maildir(Maildir),
     /// The plugins that run are those of the list, in its order (PLUG-LIST-1 … 9).
     PluginList(PluginList),
     /// Rules answer senders and recipients as they must (RULES-EVAL, RULES-AND, RULES-LIST).
@@ -39,9 +43,39 @@ enum Property {
     Globs(MailRules),
 }
 
-/// What every property knows.
+/// The arguments of `prop maildir`.
 #[derive(Debug, clap::Args)]
-struct Options {
+struct Maildir {
+    #[command(flatten)]
+    common: Common,
+    /// Leave out CR in messages and $POP3_EXACT, of which mailfront 2.12 has its own idea.
+    #[arg(long)]
+    plain: bool,
+}
+
+/// The arguments of `prop plugin-list`.
+#[derive(Debug, clap::Args)]
+struct PluginList {
+    #[command(flatten)]
+    common: Common,
+    /// How the order is seen; by default through probes if the target loads C modules.
+    #[arg(long)]
+    witness: Option<Witness>,
+}
+
+/// The arguments of `prop mail-rules` and `prop globs`.
+#[derive(Debug, clap::Args)]
+struct MailRules {
+    #[command(flatten)]
+    common: Common,
+    /// Leave out what Debian's 2.12 lacks or reads otherwise: `&`, `K`, `?` behind the last `*`, `[` without `]`.
+    #[arg(long)]
+    plain: bool,
+}
+
+/// The arguments of every property.
+#[derive(Debug, clap::Args)]
+struct Common {
     /// A target file, the name of one in the program, or `reference`.
     #[arg(long, default_value = select::BUILT_IN, value_name = "FILE|NAME")]
     target: String,
@@ -59,26 +93,6 @@ struct Options {
     out: Option<PathBuf>,
 }
 
-/// The arguments of `prop plugin-list`.
-#[derive(Debug, clap::Args)]
-struct PluginList {
-    #[command(flatten)]
-    options: Options,
-    /// How the order is seen; by default through probes if the target loads C modules.
-    #[arg(long)]
-    witness: Option<Witness>,
-}
-
-/// The arguments of `prop mail-rules` and `prop globs`.
-#[derive(Debug, clap::Args)]
-struct MailRules {
-    #[command(flatten)]
-    options: Options,
-    /// Leave out what Debian's 2.12 lacks or reads otherwise: `&`, `K`, `?` behind the last `*`, `[` without `]`.
-    #[arg(long)]
-    plain: bool,
-}
-
 /// Tried at a time for each processor; one waits while another starts its program.
 const JOBS_PER_PROCESSOR: usize = 2;
 
@@ -88,73 +102,103 @@ const JOBS_PER_PROCESSOR: usize = 2;
 /// The command line is wrong, the target cannot be started, or the transcript cannot be written.
 pub fn run(arguments: &Arguments, built: Option<Built>) -> Result<Status, Failure> {
     let workshop = Workshop::new()?;
-    let options = match &arguments.property {
-        Property::PluginList(PluginList { options, .. })
-        | Property::MailRules(MailRules { options, .. })
-        | Property::Globs(MailRules { options, .. }) => options,
-    };
-    let (target, _) = select::target(&options.target, &workshop, built)?;
-    let Some(program) = target.program("mailfront") else {
-        return Err(Failure::not_started(format!("target {} has no program mailfront", target.name)));
-    };
-    let stage = Stage { workshop: &workshop, target: &target, program };
+    let common = arguments.property.common();
+    let (target, _) = select::target(&common.target, &workshop, built)?;
     let words = |plain| if plain { Words::Plain } else { Words::All };
+    let trial =
+        |property, what, role| Trial { property, what, role, common, workshop: &workshop, target: &target };
     match &arguments.property {
-        Property::PluginList(PluginList { witness: chosen, .. }) => {
-            let witness = chosen.unwrap_or_else(|| witness(&target));
+        Property::Maildir(Maildir { plain, .. }) => {
+            let strategy = || maildir::inputs(!plain);
+            trial("maildir", "sessions do", "pop3front-maildir").run("", strategy, maildir::Input::transcript)
+        }
+        Property::PluginList(PluginList { witness, .. }) => {
+            let witness = witness.unwrap_or_else(|| default_witness(&target));
             let seen = format!(", seen through {}", witness.name());
-            let transcript = |input: &plugin_list::Input| input.transcript();
-            hold(options, &stage, ("plugin-list", "lists", &seen), || witness.strategy(), transcript)
+            let trial = trial("plugin-list", "lists do", "mailfront");
+            trial.run(&seen, || witness.strategy(), plugin_list::Input::transcript)
         }
         Property::MailRules(MailRules { plain, .. }) => {
             let transcript = |input: &mail_rules::Input| input.transcript(mail_rules::model::judge);
             let strategy = || mail_rules::Input::strategy(words(*plain));
-            hold(options, &stage, ("mail-rules", "rules files", ""), strategy, transcript)
+            trial("mail-rules", "rules files do", "mailfront").run("", strategy, transcript)
         }
         Property::Globs(MailRules { plain, .. }) => {
             let transcript = |input: &globs::Input| input.transcript(mail_rules::model::glob_matches);
             let strategy = || globs::Input::strategy(words(*plain));
-            hold(options, &stage, ("globs", "patterns", ""), strategy, transcript)
+            trial("globs", "patterns do", "mailfront").run("", strategy, transcript)
         }
     }
 }
 
-/// Tries inputs on a stage, and tells of the first that does not hold. The three words are the name of
-/// the property, what its inputs are, and how they are seen.
-fn hold<T: Debug + Send>(
-    options: &Options,
-    stage: &Stage<'_>,
-    (name, inputs, seen): (&str, &str, &str),
-    strategy: impl Fn() -> BoxedStrategy<T> + Sync,
-    transcript: impl Fn(&T) -> String + Sync,
-) -> Result<Status, Failure> {
-    let CasesValue::Count(cases) = options.cases else {
-        return Err(Failure::usage("--cases is a number here"));
-    };
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let seed = options.seed.unwrap_or_else(|| std::hash::RandomState::new().build_hasher().finish());
-    let search = Search { cases, seed, jobs: options.jobs.unwrap_or(JOBS_PER_PROCESSOR * processors) };
-    let target = &stage.target.name;
-    let started = Instant::now();
-    let Some(found) = search.run(strategy, |input| stage.play(&transcript(input)))? else {
-        let rate = f64::from(cases) / started.elapsed().as_secs_f64();
-        anstream::println!(
-            "{name}: {cases} {inputs} do as the model says on {target} (seed {seed}{seen}, {rate:.0} a second)"
-        );
-        return Ok(if cases == 0 { Status::NothingVerified } else { Status::Expected });
-    };
-    let transcript = transcript(&found.input);
-    anstream::eprintln!("{name}: {target} departs from the model (seed {seed}):\n{}", found.why);
-    anstream::print!("{transcript}");
-    if let Some(folder) = &options.out {
-        let place = write(folder, &format!("{name}-{seed}"), &transcript)?;
-        anstream::eprintln!("{name}: written to {}", place.display());
+impl Property {
+    fn common(&self) -> &Common {
+        match self {
+            Self::Maildir(Maildir { common, .. })
+            | Self::PluginList(PluginList { common, .. })
+            | Self::MailRules(MailRules { common, .. })
+            | Self::Globs(MailRules { common, .. }) => common,
+        }
     }
-    Ok(Status::Unexpected)
+}
+
+/// A property on trial.
+struct Trial<'a> {
+    property: &'static str,
+    /// What does as the model says, and the verb.
+    what: &'static str,
+    role: &'static str,
+    common: &'a Common,
+    workshop: &'a Workshop,
+    target: &'a Target,
+}
+
+impl Trial<'_> {
+    fn run<S: Strategy>(
+        &self,
+        how: &str,
+        strategy: impl Fn() -> S + Sync,
+        transcript: impl Fn(&S::Value) -> String + Sync,
+    ) -> Result<Status, Failure>
+    where
+        S::Value: Debug + Send,
+    {
+        let Self { property, what, common, workshop, target, .. } = self;
+        let Some(program) = target.program(self.role) else {
+            let what = format!("target {} has no program {}", target.name, self.role);
+            return Err(Failure::not_started(what));
+        };
+        let CasesValue::Count(cases) = common.cases else {
+            return Err(Failure::usage("--cases is a number here"));
+        };
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let seed = common.seed.unwrap_or_else(|| std::hash::RandomState::new().build_hasher().finish());
+        let search = Search { cases, seed, jobs: common.jobs.unwrap_or(JOBS_PER_PROCESSOR * processors) };
+        let stage = Stage { workshop, target, program };
+        let started = Instant::now();
+        let found = search.run(strategy, |input| stage.play(&transcript(input)))?;
+        let Some(found) = found else {
+            let a_second = f64::from(cases) / started.elapsed().as_secs_f64();
+            anstream::println!(
+                "{property}: {cases} {what} as the model says on {} (seed {seed}{how}, {a_second:.0} a second)",
+                target.name
+            );
+            return Ok(if cases == 0 { Status::NothingVerified } else { Status::Expected });
+        };
+        let transcript = transcript(&found.input);
+        let why = found.why;
+        anstream::eprintln!("{property}: {} departs from the model (seed {seed}):\n{why}", target.name);
+        anstream::print!("{transcript}");
+        if let Some(folder) = &common.out {
+            let place = write(folder, &format!("{property}-{seed}"), &transcript)?;
+            anstream::eprintln!("{property}: written to {}", place.display());
+        }
+        Ok(Status::Unexpected)
+    }
 }
 
 /// Probes show most, where they can be loaded.
-fn witness(target: &Target) -> Witness {
+fn default_witness(target: &Target) -> Witness {
     let loads = target.features.iter().any(|feature| feature == "c-modules");
     if loads { Witness::Probes } else { Witness::BuiltIns }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Found, reply_code, written_steps};
 use crate::transcript::{
-    Act, Case, Expectation, Fact,
+    Act, Case, Expectation, Fact, front,
     model::Told,
     script,
     text::{Part, Pattern, Text, printable},
@@ -72,6 +72,9 @@ fn steps(case: &Case, known: &mut BTreeSet<String>, found: &mut Found<'_>) {
                 found.at(step.line, "there is no `tls` before this line");
             }
             Act::Alternative(name, _) => _ = alternatives.insert(name),
+            Act::Do(entry) if front::done_later(entry).is_none() => {
+                found.at(step.line, format!("`do` does not know `{entry}`"));
+            }
             Act::Signal(name) if !SIGNALS.contains(&name.as_str()) => {
                 found.at(step.line, format!("signal {name} is none of {}", SIGNALS.join(", ")));
             }

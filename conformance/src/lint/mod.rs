@@ -137,6 +137,19 @@ fn reply_code(act: &Act) -> Option<u16> {
             _ => None,
         };
     }
+    // POP3 has words for codes.
+    if bytes.starts_with(b"-ERR") {
+        return Some(500);
+    }
+    if bytes.starts_with(b"+OK") {
+        return Some(250);
+    }
+    // So has IMAP, behind the tag.
+    match bytes.split(|byte| *byte == b' ').nth(1) {
+        Some(b"BAD" | b"NO" | b"BYE") => return Some(500),
+        Some(b"OK") => return Some(250),
+        _ => {}
+    }
     let code = std::str::from_utf8(bytes.get(..3)?).ok()?.parse().ok()?;
     bytes.get(3).is_none_or(|b| b" -".contains(b)).then_some(code)
 }

@@ -71,6 +71,8 @@ fn stimulus(case: &Case) -> Stimulus {
         skip: front.skip.keys().map(|name| (name.clone(), String::new())).collect(),
         env: front.env.clone(),
         files: front.files.clone(),
+        maildir: front.maildir.clone(),
+        services: front.services.clone(),
         ..Front::default()
     };
     let seen = |step: &Step| match &step.act {

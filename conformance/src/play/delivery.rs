@@ -69,9 +69,11 @@ impl Delivery {
         matches!(self, Self::Lockstep | Self::Drip | Self::Tcp | Self::Tls)
     }
 
-    /// `bytes` cut into the pieces they are written in.
-    pub fn cut(self, bytes: &[u8]) -> Vec<&[u8]> {
+    /// `bytes` cut into the pieces they are written in; into single bytes for a program that may want no
+    /// byte more at once, because what it does not read is for another one ([`hands_over`]).
+    pub fn cut(self, bytes: &[u8], finest: bool) -> Vec<&[u8]> {
         match self {
+            Self::Drip | Self::Split if finest => bytes.chunks(1).collect(),
             Self::Drip => {
                 let edge = DRIP_EDGE.min(bytes.len());
                 let (head, rest) = bytes.split_at(edge);
@@ -114,6 +116,12 @@ fn cuts_at(bytes: &[u8], at: usize) -> Vec<usize> {
     }
 }
 
+/// Whether the program of a role becomes another one, which goes on with the connection. A pipe in packet
+/// mode drops what is left of a packet, so these get their packets byte by byte.
+pub fn hands_over(role: &str) -> bool {
+    matches!(role, "pop3front-auth" | "imapfront-auth")
+}
+
 impl std::fmt::Display for Delivery {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())
@@ -140,10 +148,11 @@ mod tests {
     fn cutting_keeps_every_byte() {
         let bytes: Vec<u8> = b"DATA\r\n.\r\n..x\r\na.b\r\r\n".repeat(200);
         for delivery in Delivery::ALL {
-            assert_eq!(delivery.cut(&bytes).concat(), bytes, "{delivery}");
-            assert!(delivery.cut(b"").iter().all(|piece| piece.is_empty()), "{delivery}");
+            assert_eq!(delivery.cut(&bytes, false).concat(), bytes, "{delivery}");
+            assert_eq!(delivery.cut(&bytes, true).concat(), bytes, "{delivery}");
+            assert!(delivery.cut(b"", false).iter().all(|piece| piece.is_empty()), "{delivery}");
         }
-        assert_eq!(Delivery::Split.cut(b"a.b\r\n.\r\n"), [&b"a.b\r"[..], b"\n.", b"\r", b"\n"]);
-        assert_eq!(Delivery::Split.cut(b"100:3:a@b,a:"), [&b"1"[..], b"00", b":3", b":a@b,a:"]);
+        assert_eq!(Delivery::Split.cut(b"a.b\r\n.\r\n", false), [&b"a.b\r"[..], b"\n.", b"\r", b"\n"]);
+        assert_eq!(Delivery::Split.cut(b"100:3:a@b,a:", false), [&b"1"[..], b"00", b":3", b":a@b,a:"]);
     }
 }

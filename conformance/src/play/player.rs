@@ -9,7 +9,7 @@ use bstr::ByteSlice as _;
 
 use super::{
     Delivery, Exchange, Outcome,
-    delivery::is_synchronisation_point,
+    delivery::{hands_over, is_synchronisation_point},
     process::Process,
     stream::{Cursor, is_taken},
     tls::{Client, Ending},
@@ -18,7 +18,7 @@ use super::{
 use crate::{
     sandbox::World,
     target::{Pipelining, Program},
-    transcript::{Act, Case, Fact, Step, script, text::Pattern, tls::Handshake},
+    transcript::{Act, Case, Fact, Step, front::done_later, script, text::Pattern, tls::Handshake},
 };
 
 /// The usual hang guard of one play.
@@ -44,6 +44,7 @@ pub fn play(
     let steps = script::steps(case);
     let watches_memory = script::expectations(case).any(|e| matches!(e.fact, Fact::Memory(_)));
     let mut player = Player {
+        world,
         outcome: Outcome { pid: process.pid(), variables, ..Outcome::default() },
         cursor: Cursor::default(),
         wire: Wire::new(process, world.servers.take(), delivery, limit),
@@ -56,6 +57,7 @@ pub fn play(
         watches_memory,
         counted: (0, 0),
     };
+    player.wire.finest = case.front.words().first().is_some_and(|role| hands_over(role));
     if delivery == Delivery::Tls {
         player.shake_hands(&Handshake::default())?;
     }
@@ -71,7 +73,8 @@ fn captures(step: &Step) -> bool {
     step.act.pattern().is_some_and(Pattern::captures)
 }
 
-struct Player {
+struct Player<'a> {
+    world: &'a World,
     limit: Duration,
     steps: Vec<Step>,
     wire: Wire,
@@ -85,7 +88,7 @@ struct Player {
     counted: (usize, usize),
 }
 
-impl Player {
+impl Player<'_> {
     fn walk(&mut self) -> io::Result<()> {
         // The greeting is the first answer to be awaited where the client may not run ahead (RFC 5321
         // section 4.3.1).
@@ -176,7 +179,6 @@ impl Player {
                     self.wire.close_tls();
                 }
                 self.settle()?;
-                self.note_memory();
                 self.wire.half_close();
             }
             Act::StopReading => {
@@ -203,6 +205,12 @@ impl Player {
                 self.wire.process.signal(name)?;
                 self.outcome.signalled = true;
             }
+            Act::Do(entry) => {
+                self.await_answers(at)?;
+                self.settle()?;
+                let setup = done_later(entry).ok_or_else(|| io::Error::other(format!("`do {entry}`")))?;
+                self.world.perform(&setup)?;
+            }
             _ => {}
         }
         Ok(())
@@ -210,7 +218,9 @@ impl Player {
 
     /// Everything sent is read and the program waits, or is gone.
     fn settle(&mut self) -> io::Result<()> {
-        self.wire.pump(Until::Silence).map(|_| ())
+        self.wire.pump(Until::Silence)?;
+        self.note_memory();
+        Ok(())
     }
 
     /// Enters TLS, or gives both the connection and TLS up.
@@ -282,7 +292,6 @@ impl Player {
             }
             if self.watches_memory {
                 self.settle()?;
-                self.note_memory();
             }
             self.wire.close_tls();
             // Queued bytes go out first; a program that has stopped reading takes no more.

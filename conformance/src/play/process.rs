@@ -307,6 +307,8 @@ fn command(
                 script.push_str(&format!("trap '' XFSZ; ulimit -f {}; ", bytes / 512));
             }
             Setup::Umask(mask) => script.push_str(&format!("umask {mask:03o}; ")),
+            Setup::LimitMemory(bytes) => script.push_str(&format!("ulimit -v {}; ", bytes / 1024)),
+            Setup::LimitDescriptors(number) => script.push_str(&format!("ulimit -n {number}; ")),
             Setup::User(name) => user = Some(user_ids(name)?),
             Setup::CallByLink(link) => {
                 let link = world.folder.join(world.fill(link));

@@ -33,6 +33,8 @@ pub struct Wire {
     /// The program.
     pub process: Process,
     delivery: Delivery,
+    /// Whether `drip` and `split` send single bytes.
+    pub finest: bool,
     queue: VecDeque<Piece>,
     /// What encrypts the bytes, from a handshake on.
     pub tls: Option<Client>,
@@ -100,6 +102,7 @@ impl Wire {
         Self {
             process,
             delivery,
+            finest: false,
             queue: VecDeque::new(),
             tls: None,
             output: Vec::new(),
@@ -119,7 +122,7 @@ impl Wire {
         if self.process.tx.is_none() {
             return;
         }
-        for piece in self.delivery.cut(bytes) {
+        for piece in self.delivery.cut(bytes, self.finest) {
             self.queue.push_back(match &mut self.tls {
                 None => Piece { bytes: piece.to_vec(), plaintext: None },
                 Some(tls) => Piece { bytes: tls.give(piece), plaintext: Some(piece.to_vec()) },
@@ -166,7 +169,8 @@ impl Wire {
     fn queue_records(&mut self) {
         if let Some(tls) = &mut self.tls {
             let records = tls.outgoing();
-            let pieces = self.delivery.cut(&records).into_iter().filter(|piece| !piece.is_empty());
+            let pieces =
+                self.delivery.cut(&records, self.finest).into_iter().filter(|piece| !piece.is_empty());
             let pieces = pieces.map(|piece| Piece { bytes: piece.to_vec(), plaintext: Some(Vec::new()) });
             self.queue.extend(pieces);
         }

@@ -57,6 +57,7 @@ impl<W: Write + Send> Draft<W> {
             } else {
                 in_order.filter(|delivery| failing.contains(delivery.as_str())).collect()
             },
+            sometimes: false,
         });
     }
 

@@ -93,6 +93,7 @@ pub fn events() -> Vec<Event> {
         reason: format!("Reason {HOSTILE}"),
         observed: Observed::Several(vec![wire(), "S: 250 ok".into()]),
         deliveries: Vec::new(),
+        sometimes: false,
     };
     let changed = CaseResult {
         known: Some(Known { case: "mailfront/b/changed".into(), ..known.clone() }),

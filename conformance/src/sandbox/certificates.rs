@@ -39,6 +39,11 @@ const KEPT: [(&str, &str); 3] = [
     ("dh.pem", include_str!("../../../fixtures/tls/dh.pem")),
 ];
 
+/// The text of a file that is kept with the cases.
+pub fn kept(file: &str) -> Option<&'static str> {
+    KEPT.iter().find(|(name, _)| *name == file).map(|(_, text)| *text)
+}
+
 /// Writes all files into `folder`.
 ///
 /// # Errors

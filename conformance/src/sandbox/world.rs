@@ -163,7 +163,7 @@ impl World {
             if let Some(parent) = place.parent() {
                 fs::create_dir_all(parent)?;
             }
-            fs::write(place, self.fill(content))?;
+            fs::write(place, repeated(&self.fill(content)))?;
         }
         Ok(())
     }
@@ -174,7 +174,7 @@ impl World {
             fs::create_dir(maildir.join(sub))?;
         }
         for (path, content) in messages {
-            fs::write(maildir.join(path), content)?;
+            fs::write(maildir.join(path), repeated(content))?;
         }
         self.variables.insert("MAILDIR".into(), maildir.to_string_lossy().into_owned().into());
         Ok(())
@@ -255,56 +255,66 @@ impl World {
     }
 
     fn prepare(&self) -> io::Result<()> {
-        for setup in &self.setups {
-            match setup {
-                Setup::Mode(path, mode) => {
-                    fs::set_permissions(
-                        self.folder.join(self.fill(path)),
-                        fs::Permissions::from_mode(*mode),
-                    )?;
-                }
-                Setup::Link(path, to) => symlink(self.fill(to), self.folder.join(self.fill(path)))?,
-                Setup::Fill(path, bytes) => {
-                    let mut file = fs::File::create(self.folder.join(self.fill(path)))?;
-                    io::copy(&mut io::Read::take(io::repeat(b'x'), *bytes as u64), &mut file)?;
-                    file.flush()?;
-                }
-                Setup::Cdb(path, keys) => {
-                    let keys: Vec<&[u8]> = keys.iter().map(String::as_bytes).collect();
-                    fs::write(self.folder.join(self.fill(path)), cdb::with_keys(&keys))?;
-                }
-                Setup::Cut(path, bytes) => {
-                    let file = fs::File::options().write(true).open(self.folder.join(self.fill(path)))?;
-                    file.set_len(*bytes)?;
-                }
-                Setup::User(_) => {
-                    for folder in [&self.folder, &self.temporary] {
-                        make_open(folder)?;
-                    }
-                }
-                Setup::Mtime(path, seconds) => {
-                    let time = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(*seconds);
-                    fs::File::open(self.folder.join(self.fill(path)))?.set_modified(time)?;
-                }
-                Setup::Fifo(path) => {
-                    let place = self.folder.join(self.fill(path));
-                    let mode = rustix::fs::Mode::from_raw_mode(0o644);
-                    rustix::fs::mknodat(rustix::fs::CWD, place, rustix::fs::FileType::Fifo, mode, 0)?;
-                }
-                Setup::Copy(from, to) => {
-                    let place = |path: &str| self.folder.join(self.fill(path));
-                    fs::copy(place(from), place(to))?;
-                }
-                Setup::Socket(path) => {
-                    std::os::unix::net::UnixListener::bind(self.folder.join(self.fill(path)))?;
-                }
-                Setup::Close(_)
-                | Setup::LimitFile(_)
-                | Setup::UcspiTls(_)
-                | Setup::Umask(_)
-                | Setup::CallByLink(_)
-                | Setup::CallByPath => {}
+        self.setups.iter().try_for_each(|setup| self.perform(setup))
+    }
+
+    /// Does to the folder what an entry of `setup` says. What concerns the program is done at its start.
+    ///
+    /// # Errors
+    /// It cannot be done.
+    pub fn perform(&self, setup: &Setup) -> io::Result<()> {
+        match setup {
+            Setup::Mode(path, mode) => {
+                fs::set_permissions(self.folder.join(self.fill(path)), fs::Permissions::from_mode(*mode))?;
             }
+            Setup::Link(path, to) => symlink(self.fill(to), self.folder.join(self.fill(path)))?,
+            Setup::Fill(path, bytes) => {
+                let mut file = fs::File::create(self.folder.join(self.fill(path)))?;
+                io::copy(&mut io::Read::take(io::repeat(b'x'), *bytes as u64), &mut file)?;
+                file.flush()?;
+            }
+            Setup::Cdb(path, keys) => {
+                let keys: Vec<&[u8]> = keys.iter().map(String::as_bytes).collect();
+                fs::write(self.folder.join(self.fill(path)), cdb::with_keys(&keys))?;
+            }
+            Setup::Cut(path, bytes) => {
+                let file = fs::File::options().write(true).open(self.folder.join(self.fill(path)))?;
+                file.set_len(*bytes)?;
+            }
+            Setup::User(_) => {
+                for folder in [&self.folder, &self.temporary] {
+                    make_open(folder)?;
+                }
+            }
+            Setup::Mtime(path, seconds) => {
+                let time = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(*seconds);
+                fs::File::open(self.folder.join(self.fill(path)))?.set_modified(time)?;
+            }
+            Setup::Fifo(path) => {
+                let place = self.folder.join(self.fill(path));
+                let mode = rustix::fs::Mode::from_raw_mode(0o644);
+                rustix::fs::mknodat(rustix::fs::CWD, place, rustix::fs::FileType::Fifo, mode, 0)?;
+            }
+            Setup::Copy(from, to) => {
+                let place = |path: &str| self.folder.join(self.fill(path));
+                fs::copy(place(from), place(to))?;
+            }
+            Setup::Move(from, to) => {
+                let place = |path: &str| self.folder.join(self.fill(path));
+                fs::rename(place(from), place(to))?;
+            }
+            Setup::Remove(path) => fs::remove_file(self.folder.join(self.fill(path)))?,
+            Setup::Socket(path) => {
+                std::os::unix::net::UnixListener::bind(self.folder.join(self.fill(path)))?;
+            }
+            Setup::Close(_)
+            | Setup::LimitFile(_)
+            | Setup::UcspiTls(_)
+            | Setup::LimitMemory(_)
+            | Setup::LimitDescriptors(_)
+            | Setup::Umask(_)
+            | Setup::CallByLink(_)
+            | Setup::CallByPath => {}
         }
         Ok(())
     }
@@ -314,6 +324,27 @@ impl World {
 fn wants_certificates(front: &Front) -> bool {
     let mut texts = front.env.values().chain(front.files.values()).chain(&front.setup).chain([&front.run]);
     texts.any(|text| text.contains("${TLS_"))
+}
+
+/// The content of a file with every `${"text" * COUNT}` written out.
+fn repeated(content: &str) -> String {
+    let mut out = String::with_capacity(content.len());
+    let mut rest = content;
+    while let Some((before, text, count, behind)) = next_repetition(rest) {
+        out.push_str(before);
+        out.push_str(&text.repeat(count));
+        rest = behind;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// The next repetition: what is before it, its text, its count, what is behind it.
+fn next_repetition(content: &str) -> Option<(&str, &str, usize, &str)> {
+    let (before, opened) = content.split_once("${\"")?;
+    let (text, counted) = opened.split_once("\" * ")?;
+    let (count, behind) = counted.split_once('}')?;
+    Some((before, text, count.parse().ok()?, behind))
 }
 
 /// Another user must be able to write below the folder, unless a mode was asked for.
@@ -354,4 +385,15 @@ fn make_enterable(folder: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::repeated;
+
+    #[test]
+    fn repetitions_in_files_are_written_out() {
+        assert_eq!(repeated("a${\"xy\" * 3}b\n${\".\n\" * 2}"), "axyxyxyb\n.\n.\n");
+        assert_eq!(repeated("echo \"${HOME}\" ${\"x\" * y}"), "echo \"${HOME}\" ${\"x\" * y}");
+    }
 }

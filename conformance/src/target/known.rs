@@ -28,6 +28,9 @@ pub struct Known {
     /// The deliveries that fail; all of them if left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deliveries: Vec<String>,
+    /// It is a race: the case may also pass.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sometimes: bool,
 }
 
 /// One thing seen, or several.

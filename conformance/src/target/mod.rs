@@ -164,6 +164,7 @@ pub fn built_in<'a>(
     for role in ["smtp", "qmtp", "qmqp"] {
         programs.insert(role.into(), format!("mailfront {role} queuedir accept"));
     }
+    programs.insert("pop3".into(), "pop3front-maildir Maildir".into());
     Ok(Target {
         name: "reference".into(),
         title: "the mailfront in this program".into(),

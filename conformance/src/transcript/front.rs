@@ -111,6 +111,10 @@ pub enum Setup {
     Close(u8),
     /// `limit file BYTES`: resource limit, in units of 512 bytes
     LimitFile(u64),
+    /// `limit memory BYTES`: address space, in units of 1024 bytes
+    LimitMemory(u64),
+    /// `limit descriptors N`: open at once
+    LimitDescriptors(u64),
     /// `user nobody`: needs root
     User(String),
     /// `umask 077`
@@ -121,6 +125,10 @@ pub enum Setup {
     Fifo(String),
     /// `copy FROM TO`
     Copy(String, String),
+    /// `move FROM TO`
+    Move(String, String),
+    /// `remove PATH`: a file
+    Remove(String),
     /// `socket PATH`: a socket that nobody listens at
     Socket(String),
     /// `call link PATH`: the program is started by a link to it
@@ -226,6 +234,22 @@ impl Front {
 /// Most turns of a `repeat`.
 const SETUPS_MAX: usize = 100_000;
 
+/// What a `do` step does; what concerns the program's start cannot be done any more.
+pub fn done_later(entry: &str) -> Option<Setup> {
+    setup(entry).filter(|setup| {
+        !matches!(
+            setup,
+            Setup::Close(_)
+                | Setup::LimitFile(_)
+                | Setup::User(_)
+                | Setup::UcspiTls(_)
+                | Setup::Umask(_)
+                | Setup::CallByLink(_)
+                | Setup::CallByPath
+        )
+    })
+}
+
 fn setup(entry: &str) -> Option<Setup> {
     let words: Vec<&str> = entry.split(' ').collect();
     Some(match words[..] {
@@ -238,11 +262,15 @@ fn setup(entry: &str) -> Option<Setup> {
         ["cut", path, bytes] => Setup::Cut(path.into(), bytes.parse().ok()?),
         ["close", descriptor] => Setup::Close(descriptor.parse().ok().filter(|n| *n < 3)?),
         ["limit", "file", bytes] => Setup::LimitFile(bytes.parse().ok()?),
+        ["limit", "memory", bytes] => Setup::LimitMemory(bytes.parse().ok()?),
+        ["limit", "descriptors", number] => Setup::LimitDescriptors(number.parse().ok()?),
         ["user", name] => Setup::User(name.into()),
         ["umask", mask] => Setup::Umask(u32::from_str_radix(mask, 8).ok().filter(|mask| *mask <= 0o777)?),
         ["mtime", path, time] => Setup::Mtime(path.into(), time.parse().ok()?),
         ["fifo", path] => Setup::Fifo(path.into()),
         ["copy", from, to] => Setup::Copy(from.into(), to.into()),
+        ["move", from, to] => Setup::Move(from.into(), to.into()),
+        ["remove", path] => Setup::Remove(path.into()),
         ["socket", path] => Setup::Socket(path.into()),
         ["call", "link", path] => Setup::CallByLink(path.into()),
         ["call", "path"] => Setup::CallByPath,

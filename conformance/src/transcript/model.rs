@@ -124,6 +124,8 @@ pub enum Act {
     TlsClose,
     /// The client closes its sending side without having said so.
     Truncate,
+    /// While the server waits, this is done to the case's folder; an entry as in `setup`.
+    Do(String),
 }
 
 /// What one of several alternatives begins or goes on with.

@@ -246,6 +246,7 @@ fn act(line: Line<'_>, at: usize) -> Result<Option<Act>> {
             let words = &rest["tls ".len()..];
             Act::Tls(Handshake::parse(words).map_err(|(offset, why)| line.error(at + 4 + offset, why))?)
         }
+        _ if rest.starts_with("do ") => Act::Do(rest["do ".len()..].into()),
         _ if rest.starts_with("signal ") => Act::Signal(rest["signal ".len()..].into()),
         "C:" => Act::Send(Text::default()),
         "S:" => Act::Line(Pattern::plain("")),

@@ -104,6 +104,7 @@ fn act() -> impl Strategy<Value = Act> {
             Act::Signal("TERM".into()),
             Act::TlsClose,
             Act::Truncate,
+            Act::Do("copy a b".into()),
         ]),
     ]
 }

@@ -80,7 +80,7 @@ extern "C" fn finish() {
         host::session(|session| match CHAIN.take() {
             // SAFETY: the loop, which has the chain, is on the stack below and never goes on.
             Some(mut chain) => driver::finish(session, unsafe { chain.as_mut() }),
-            None => driver::log_bytes(session),
+            None => session.connection.log_bytes(),
         });
     }
 }

@@ -4,6 +4,7 @@
 //!   [`transport`] is how each kind is reached: a command, a local socket, UDP.
 //! - [`identity`]: an account as a module that accepted it describes it, and its variables.
 //! - [`user`]: what a client calls itself, split into account and domain.
+//! - [`password`]: a password that comes without a dialogue.
 //! - [`sasl`]: the mechanisms and the dialogue with the client, the same in SMTP, POP3 and IMAP.
 //! - [`attempts`]: how often a client may fail.
 //! - [`check`]: what can be said of all this before anybody comes.
@@ -12,6 +13,7 @@ pub mod attempts;
 pub mod check;
 pub mod identity;
 pub mod modules;
+pub mod password;
 pub mod sasl;
 pub mod transport;
 pub mod user;

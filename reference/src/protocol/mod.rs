@@ -1,5 +1,8 @@
 //! What serves a client: reads its bytes, runs the events they ask for, writes the responses.
 
+mod netstrings;
+pub mod qmqp;
+pub mod qmtp;
 pub mod smtp;
 
 use bstr::BString;

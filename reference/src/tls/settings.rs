@@ -136,34 +136,69 @@ impl Settings {
 
 /// Certificate chain and key, which belong together (TLS-2).
 fn identity(certificate: &BString, key_variable: &str, key: &BString) -> Result<CertifiedKey, Fault> {
-    let failed = |text: &str, variable: &str, path: &BString| {
-        Fault::new(format!("TLS init failed: {text}"), format!("${variable} {path:?}"))
-    };
+    let of_certificate = (CERTFILE, certificate);
+    let of_key = (key_variable, key);
     // Whoever reads the C program's log knows this line.
-    let unreadable = |variable: &str, path: &BString| {
-        let (variable, path) = (variable.to_string(), path.clone());
-        move |error: io::Error| {
-            let about = format!("${variable} {path:?}: {}", said(&error));
-            Fault::new("TLS init failed: Error while reading file.", about)
-        }
+    let unreadable = |(variable, path): (&str, &BString), error: &io::Error| {
+        let about = format!("${variable} {path:?}: {}", said(error));
+        Fault::new("TLS init failed: Error while reading file.", about)
     };
-    let pem = content(certificate).map_err(unreadable(CERTFILE, certificate))?;
-    let chain: Result<Vec<CertificateDer<'static>>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    let chain = chain.ok().filter(|chain| !chain.is_empty());
-    let chain =
-        chain.ok_or_else(|| failed("No certificate in PEM form was found.", CERTFILE, certificate))?;
-    let pem = content(key).map_err(unreadable(key_variable, key))?;
-    let der = PrivateKeyDer::from_pem_slice(&pem);
-    let der = der.map_err(|_| failed("No unencrypted key in PEM form was found.", key_variable, key))?;
+    let chain = content(certificate).map_err(|error| unreadable(of_certificate, &error))?;
+    let pem = content(key).map_err(|error| unreadable(of_key, &error))?;
+    certified(&chain, &pem).map_err(|unfit| {
+        let (variable, path) = if unfit.is_of_certificate() { of_certificate } else { of_key };
+        Fault::new(format!("TLS init failed: {}", unfit.text()), format!("${variable} {path:?}"))
+    })
+}
+
+/// Why a certificate and a key cannot be used.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Unfit {
+    /// The first file holds none.
+    NoCertificate,
+    /// The second file holds none, or an encrypted one.
+    NoKey,
+    /// An RSA key of less than 2048 bits.
+    ShortRsa,
+    /// The library knows no such key.
+    Key,
+    /// The key does not belong to the certificate.
+    Mismatch,
+    /// The library does not take the certificate.
+    Certificate(Error),
+}
+
+impl Unfit {
+    fn is_of_certificate(&self) -> bool {
+        matches!(self, Self::NoCertificate | Self::Certificate(_))
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::NoCertificate => "No certificate in PEM form was found.".into(),
+            Self::NoKey => "No unencrypted key in PEM form was found.".into(),
+            Self::ShortRsa => "RSA keys under 2048 bits are refused.".into(),
+            Self::Key => "The key cannot be used.".into(),
+            Self::Mismatch => "The certificate and the given key do not match.".into(),
+            Self::Certificate(error) => format!("{error}."),
+        }
+    }
+}
+
+/// The chain in one PEM file and the key in another, or in the same.
+///
+/// # Errors
+/// Why they cannot be used.
+pub fn certified(certificate: &[u8], key: &[u8]) -> Result<CertifiedKey, Unfit> {
+    let chain: Result<Vec<CertificateDer<'static>>, _> =
+        CertificateDer::pem_slice_iter(certificate).collect();
+    let chain = chain.ok().filter(|chain| !chain.is_empty()).ok_or(Unfit::NoCertificate)?;
+    let der = PrivateKeyDer::from_pem_slice(key).map_err(|_| Unfit::NoKey)?;
     CertifiedKey::from_der(chain, der.clone_key(), &default_provider()).map_err(|error| match error {
-        Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
-            failed("The certificate and the given key do not match.", key_variable, key)
-        }
-        Error::General(_) if is_short_rsa(&der) => {
-            failed("RSA keys under 2048 bits are refused.", key_variable, key)
-        }
-        Error::General(_) => failed("The key cannot be used.", key_variable, key),
-        error => failed(&format!("{error}."), CERTFILE, certificate),
+        Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => Unfit::Mismatch,
+        Error::General(_) if is_short_rsa(&der) => Unfit::ShortRsa,
+        Error::General(_) => Unfit::Key,
+        error => Unfit::Certificate(error),
     })
 }
 
@@ -191,7 +226,7 @@ fn check_parameters(path: &BString) -> Result<(), Fault> {
 
 /// Whether a PEM file holds a sequence that begins with two integers, prime and generator
 /// (PKCS #3, section 9).
-fn is_dh_parameters(pem: &[u8]) -> bool {
+pub fn is_dh_parameters(pem: &[u8]) -> bool {
     // The reader of PEM files does not know this label, and passes over those that it does not know.
     let pem = pem.replace(" CERTIFICATE-", " X-").replace(" DH PARAMETERS-", " CERTIFICATE-");
     let Ok(der) = CertificateDer::from_pem_slice(&pem) else { return false };

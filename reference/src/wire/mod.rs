@@ -16,6 +16,9 @@
 //! [`data`] decodes message data piece by piece: it finds the end mark, removes stuffed dots, makes
 //! line ends LF, and tells a message whose end two mail systems could see differently.
 //!
+//! [`netstring`] reads declared lengths and believes none of them before it is checked. [`qmtp`] decodes
+//! what QMTP puts into netstrings: a message in one of two line encodings, and a list of recipients.
+//!
 //! [`glob`] matches the patterns of rule and pattern files, in time linear in the text.
 //!
 //! [`cdb`] looks a key up in a constant database and believes no offset in it.
@@ -32,6 +35,10 @@
 //! [`control`] reads qmail's control files: one entry a line.
 //!
 //! [`envelope`] writes what qmail-queue reads behind the message, and takes no address that would be two.
+//!
+//! [`pop3`] splits command lines as POP3 does, reads their numbers, and turns a stored message into what
+//! a client is sent. [`maildir_name`] knows what the name of a message's file says. [`imap`] reads commands
+//! of several lines, literals among them.
 
 pub mod address;
 pub mod base64;
@@ -44,10 +51,15 @@ pub mod date;
 pub mod envelope;
 pub mod glob;
 pub mod hops;
+pub mod imap;
+pub mod maildir_name;
 pub mod mailrules;
 pub mod mailrulesx;
+pub mod netstring;
 pub mod number;
 pub mod patterns;
+pub mod pop3;
+pub mod qmtp;
 pub mod rule_text;
 pub mod text;
 pub mod text_list;

@@ -19,6 +19,13 @@ pub fn decimal_prefix(value: &[u8]) -> Option<u64> {
     (!digits.is_empty()).then(|| saturating(digits))
 }
 
+/// Whether a switch is on: its decimal prefix, sign allowed, is not 0 (IMAP-CAPA-3).
+pub fn is_nonzero(value: &[u8]) -> bool {
+    let value = value.trim_start_with(|c| matches!(c, ' ' | '\t' | '\n' | '\x0b' | '\x0c' | '\r'));
+    let value = value.strip_prefix(b"+").or_else(|| value.strip_prefix(b"-")).unwrap_or(value);
+    value.iter().take_while(|byte| byte.is_ascii_digit()).any(|digit| *digit != b'0')
+}
+
 fn saturating(digits: &[u8]) -> u64 {
     digits.iter().fold(0u64, |n, b| n.saturating_mul(10).saturating_add(u64::from(b - b'0')))
 }
@@ -37,5 +44,15 @@ mod tests {
         assert_eq!(decimal_prefix(b" 1x"), Some(1));
         assert_eq!(decimal_prefix(b"-1"), None);
         assert_eq!(decimal_prefix(b"x"), None);
+    }
+
+    #[test]
+    fn a_switch_is_on_unless_it_is_zero() {
+        for on in [&b"1"[..], b"-1", b" +2x", b"010"] {
+            assert!(is_nonzero(on));
+        }
+        for off in [&b""[..], b"0", b"-0", b"yes", b"x1", b"- 1"] {
+            assert!(!is_nonzero(off));
+        }
     }
 }

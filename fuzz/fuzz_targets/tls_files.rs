@@ -1,0 +1,4 @@
+//! See `mailfront_fuzz::tls_files`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| mailfront_fuzz::tls_files(input));
