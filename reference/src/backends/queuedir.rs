@@ -71,8 +71,10 @@ enum QueueError {
     Creating,
     /// Bytes cannot be written, or the file cannot be put in its place (QDIR-15, -17).
     Writing,
-    /// A directory is not what it should be, or an address cannot be written down (QDIR-14, -16).
+    /// A directory is not what it should be (QDIR-14, -16).
     Internal,
+    /// An address would be read as two (QDIR-25).
+    Address,
 }
 
 impl From<QueueError> for Response {
@@ -82,6 +84,7 @@ impl From<QueueError> for Response {
             QueueError::Creating => Self::new(451, "4.3.0 Error creating queue file"),
             QueueError::Writing => Self::new(451, "4.3.0 Error writing queue file"),
             QueueError::Internal => Self::internal(),
+            QueueError::Address => Self::new(554, "5.1.3 Address contains a forbidden byte"),
         }
     }
 }

@@ -70,7 +70,7 @@ impl QueueFile {
     /// read as two (QDIR-25).
     pub(super) fn append_item(&mut self, address: &[u8]) -> Result<(), QueueError> {
         if memchr::memchr(b'\0', address).is_some() {
-            return Err(QueueError::Internal);
+            return Err(QueueError::Address);
         }
         self.append(address)?;
         self.append(b"\0")

@@ -245,7 +245,7 @@ fn a_removed_temporary_file_is_an_error() {
 fn after_a_failure_no_step_succeeds_until_a_new_sender() {
     let mut play = Play::new();
     let _ = play.sender("a");
-    assert_eq!(play.recipient("b\0c"), "451 4.3.0 Internal error.");
+    assert_eq!(play.recipient("b\0c"), "554 5.1.3 Address contains a forbidden byte");
     assert_eq!(play.count("tmp"), 0);
     assert_eq!((play.recipient("d"), play.start(None)), (WRITING.into(), WRITING.into()));
     assert_eq!((play.block(b"x"), play.end(None)), (WRITING.into(), WRITING.into()));

@@ -1,0 +1,232 @@
+//! One session under a fault, and what became of its messages.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read},
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use super::scenario::{Message, Queue, Scenario, messages};
+
+/// A hang guard, generous because machines are shared.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// What is done to a system call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It fails with this error.
+    Error(&'static str),
+    /// The process is killed when it is about to make it, which is after the one before.
+    Kill,
+}
+
+/// What a client knows of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    Accepted,
+    Refused,
+    Nothing,
+}
+
+/// What is wrong, as it must never be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Harm {
+    /// Acknowledged and not in the queue.
+    Lost,
+    /// In the queue more than once.
+    Twice,
+    /// Something in the queue is not a whole message.
+    Partial,
+    /// Files are left behind although the program was not killed.
+    Left,
+    /// No end.
+    Hung,
+    /// The program died by itself.
+    Crashed,
+}
+
+/// The end of an attempt.
+pub struct Outcome {
+    /// Whether the fault happened: the order of calls may differ a little from run to run.
+    pub is_hit: bool,
+    pub told: [Told; 2],
+    /// Messages in the queue that were not acknowledged; the client will send them again.
+    pub unacknowledged: usize,
+    pub harms: Vec<Harm>,
+    /// The whole trace.
+    pub trace: String,
+}
+
+/// The programs of all attempts.
+pub struct Programs {
+    pub mailfront: PathBuf,
+    pub queue: PathBuf,
+}
+
+/// Plays a session in a fresh folder, `fault` hitting call `ordinal` of that name.
+///
+/// # Errors
+/// The session cannot be set up.
+pub fn attempt(
+    programs: &Programs,
+    scenario: &Scenario,
+    fault: Option<(Fault, &str, usize)>,
+) -> io::Result<Outcome> {
+    let folder = tempfile::tempdir()?;
+    let messages = messages();
+    let input: String = messages.iter().map(Message::dialogue).collect();
+    fs::write(folder.path().join("in"), input + "QUIT\r\n")?;
+    fs::create_dir(folder.path().join("tmp"))?;
+    let settings = scenario.backend.prepare(folder.path(), &programs.queue)?;
+    let mut command = Command::new("strace");
+    command.arg("-o").arg(folder.path().join("trace"));
+    if let Some((fault, name, ordinal)) = fault {
+        let what = match fault {
+            Fault::Error(error) => format!("error={error}"),
+            Fault::Kill => "signal=KILL".into(),
+        };
+        command.arg("-e").arg(format!("inject={name}:{what}:when={ordinal}"));
+    }
+    command.arg(&programs.mailfront).args(scenario.arguments);
+    command.env_clear().env("PATH", "/usr/bin:/bin").env("TMPDIR", folder.path().join("tmp"));
+    command.envs(settings).envs(scenario.environment.iter().copied()).current_dir(folder.path());
+    command.stdin(File::open(folder.path().join("in"))?).stdout(File::create(folder.path().join("out"))?);
+    let is_in_time = run(command)?;
+    let trace = fs::read_to_string(folder.path().join("trace"))?;
+    let replies = fs::read_to_string(folder.path().join("out"))?;
+    let queue = scenario.backend.read(folder.path(), &messages)?;
+    Ok(judged(fault, &messages, &queue, &replies, trace, is_in_time))
+}
+
+/// Runs until everybody is gone who holds the standard error; whether that was in time.
+fn run(mut command: Command) -> io::Result<bool> {
+    let mut child = command.stderr(Stdio::piped()).process_group(0).spawn()?;
+    let mut errors = child.stderr.take().ok_or(io::ErrorKind::BrokenPipe)?;
+    let (gone, going) = mpsc::channel();
+    thread::spawn(move || {
+        let mut text = Vec::new();
+        let _ = gone.send(errors.read_to_end(&mut text));
+    });
+    let is_in_time = going.recv_timeout(LIMIT).is_ok();
+    if !is_in_time {
+        let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
+    }
+    child.wait()?;
+    Ok(is_in_time)
+}
+
+fn judged(
+    fault: Option<(Fault, &str, usize)>,
+    messages: &[Message; 2],
+    queue: &Queue,
+    replies: &str,
+    trace: String,
+    is_in_time: bool,
+) -> Outcome {
+    let told = told(replies, messages);
+    let mut harms = Vec::new();
+    let pairs = || told.iter().zip(queue.copies);
+    if pairs().any(|(told, copies)| *told == Told::Accepted && copies == 0) {
+        harms.push(Harm::Lost);
+    }
+    if queue.copies.iter().any(|copies| *copies > 1) {
+        harms.push(Harm::Twice);
+    }
+    if queue.partial > 0 {
+        harms.push(Harm::Partial);
+    }
+    let may_leave = fault.is_some_and(|(fault, name, _)| fault == Fault::Kill || name.starts_with("unlink"));
+    if !queue.left.is_empty() && !may_leave {
+        harms.push(Harm::Left);
+    }
+    if !is_in_time {
+        harms.push(Harm::Hung);
+    }
+    let is_killed = trace.contains("+++ killed by SIGKILL +++");
+    if trace.contains("+++ killed by") && !is_killed {
+        harms.push(Harm::Crashed);
+    }
+    Outcome {
+        is_hit: trace.contains("(INJECTED)") || is_killed,
+        told,
+        unacknowledged: pairs().filter(|(told, copies)| **told != Told::Accepted && *copies > 0).count(),
+        harms,
+        trace,
+    }
+}
+
+/// What the replies say of each message. After a refused DATA the lines of the message are commands, with
+/// a reply each.
+fn told(replies: &str, messages: &[Message; 2]) -> [Told; 2] {
+    let codes = replies.lines().filter(|line| line.as_bytes().get(3) != Some(&b'-'));
+    let mut codes = codes.map(|line| line.get(..3).unwrap_or_default());
+    let _greeting = codes.next();
+    messages.each_ref().map(|message| {
+        for _command in 0..=message.recipients.len() {
+            codes.next();
+        }
+        match codes.next() {
+            Some("354") => match codes.next() {
+                Some(code) if code.starts_with('2') => Told::Accepted,
+                Some(_) => Told::Refused,
+                None => Told::Nothing,
+            },
+            Some(_) => {
+                for _line in 0..=message.lines.len() {
+                    codes.next();
+                }
+                Told::Refused
+            }
+            None => Told::Nothing,
+        }
+    })
+}
+
+/// Whether the tracer is there.
+pub fn has_strace() -> bool {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&paths).any(|folder| Path::new(&folder).join("strace").is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replies_are_told_apart_also_after_a_refused_data() {
+        let messages = messages();
+        let good = "220 x\n250 a\n250 b\n250 c\n354 d\n250-e\n250 f\n250 a\n250 b\n354 c\n451 d\n221 e\n";
+        assert_eq!(told(good, &messages), [Told::Accepted, Told::Refused]);
+        let lines = "500 no\n".repeat(201);
+        let refused = format!("220 x\n250 a\n250 b\n250 c\n451 d\n{lines}250 a\n250 b\n354 c\n250 d\n");
+        assert_eq!(told(&refused, &messages), [Told::Refused, Told::Accepted]);
+        assert_eq!(told("220 x\n250 a\n250 b\n250 c\n354 d\n", &messages), [Told::Nothing; 2]);
+    }
+
+    #[test]
+    fn each_harm_is_found() {
+        let messages = messages();
+        let accepted = "220\n250\n250\n250\n354\n250 ok\n250\n250\n354\n250 ok\n";
+        let judge =
+            |queue: &Queue, trace: &str| judged(None, &messages, queue, accepted, trace.into(), true).harms;
+        let whole = || Queue { copies: [1, 1], ..Queue::default() };
+        assert_eq!(judge(&whole(), ""), []);
+        assert_eq!(judge(&Queue { copies: [1, 0], ..whole() }, ""), [Harm::Lost]);
+        assert_eq!(judge(&Queue { copies: [2, 1], ..whole() }, ""), [Harm::Twice]);
+        assert_eq!(judge(&Queue { partial: 1, ..whole() }, ""), [Harm::Partial]);
+        assert_eq!(judge(&Queue { left: vec!["x".into()], ..whole() }, ""), [Harm::Left]);
+        assert_eq!(judge(&whole(), "+++ killed by SIGSEGV +++"), [Harm::Crashed]);
+        assert_eq!(judged(None, &messages, &whole(), accepted, String::new(), false).harms, [Harm::Hung]);
+        let killed = Some((Fault::Kill, "write", 1));
+        let queue = Queue { copies: [1, 0], left: vec!["x".into()], ..Queue::default() };
+        let outcome = judged(killed, &messages, &queue, "220\n250\n", String::new(), true);
+        assert_eq!((outcome.harms, outcome.unacknowledged), (vec![], 1));
+    }
+}

@@ -1,0 +1,76 @@
+//! A sample of the attempts of the fault tool, on the reference. Without strace it is listed as ignored; with
+//! `CI` set in the environment it fails then.
+
+use std::{
+    env, fs,
+    os::unix::fs::{PermissionsExt, symlink},
+    process::ExitCode,
+};
+
+use assert_cmd::Command;
+use libtest_mimic::{Arguments, Failed, Trial};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let paths = env::var_os("PATH").unwrap_or_default();
+    let there = env::split_paths(&paths).any(|folder| folder.join("strace").is_file());
+    let required = env::var_os("CI").is_some();
+    let trial = |name: &str, test: fn() -> Result<(), Failed>| {
+        let missing = || Err("Debian's package strace is not installed".into());
+        let trial = if there { Trial::test(name, test) } else { Trial::test(name, missing) };
+        trial.with_kind("faults").with_ignored_flag(!there && !required)
+    };
+    let trials = vec![
+        trial("no_message_is_lost", no_message_is_lost),
+        trial("a_backend_that_loses_is_found_out", a_backend_that_loses_is_found_out),
+    ];
+    let trials = trials.into_iter().chain([Trial::test(
+        "the_status_of_a_program_is_known_with_sigchld_ignored",
+        the_status_of_a_program_is_known_with_sigchld_ignored,
+    )]);
+    let trials = trials.collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn faults() -> Result<(Command, tempfile::TempDir), Failed> {
+    let folder = tempfile::tempdir()?;
+    let program = folder.path().join("mailfront");
+    symlink(env!("CARGO_BIN_EXE_suite"), &program)?;
+    let mut faults = Command::new(env!("CARGO_BIN_EXE_faults"));
+    faults.arg("--program").arg(program).arg("--queue").arg(env!("CARGO_BIN_EXE_qmail-queue"));
+    Ok((faults, folder))
+}
+
+fn no_message_is_lost() -> Result<(), Failed> {
+    let (mut faults, _folder) = faults()?;
+    faults.args(["--every", "29"]).assert().try_success()?;
+    Ok(())
+}
+
+/// A queue program that says yes and keeps nothing: the tool must not be content with an exit status.
+fn a_backend_that_loses_is_found_out() -> Result<(), Failed> {
+    let (mut faults, _folder) = faults()?;
+    faults.args(["--queue", "/bin/cat", "--scenario", "qmail"]).assert().try_failure()?;
+    Ok(())
+}
+
+/// QMAIL-31: whoever starts us may ignore SIGCHLD, which a program inherits.
+fn the_status_of_a_program_is_known_with_sigchld_ignored() -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let [program, queue] = ["mailfront", "queue"].map(|name| folder.path().join(name));
+    symlink(env!("CARGO_BIN_EXE_suite"), &program)?;
+    fs::write(&queue, "#!/bin/sh\ncat >/dev/null; cat <&1 >/dev/null; exit $STATUS\n")?;
+    fs::set_permissions(&queue, fs::Permissions::from_mode(0o755))?;
+    for (status, answer) in [("0", "\n250 2.6.0 Accepted message qp "), ("31", "\n554 5.3.0 ")] {
+        let mut command = Command::new("env");
+        command.arg("--ignore-signal=CHLD").arg(&program).args(["smtp", "qmail", "accept"]);
+        command.env("QMAILHOME", folder.path()).env("QMAILQUEUE", &queue).env("STATUS", status);
+        command.write_stdin("MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nx\r\n.\r\n");
+        let output = command.output()?;
+        let replies = String::from_utf8_lossy(&output.stdout);
+        if !replies.contains(answer) {
+            return Err(format!("{answer:?} is not in {replies:?}").into());
+        }
+    }
+    Ok(())
+}
