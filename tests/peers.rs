@@ -3,6 +3,8 @@
 
 #[path = "peers/clients.rs"]
 mod clients;
+#[path = "peers/scanners.rs"]
+mod scanners;
 
 use std::{env, fs, path::Path, process::ExitCode};
 
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
         trial("plugin_lists_do_as_the_model_says", plugin_lists_do_as_the_model_says),
     ];
     trials.extend(clients::trials(required));
+    trials.extend(scanners::trials(required));
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
