@@ -3,6 +3,8 @@
 
 #[path = "peers/clients.rs"]
 mod clients;
+#[path = "peers/scanners.rs"]
+mod scanners;
 
 use std::{env, fs, path::Path, process::ExitCode};
 
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
     let trial = Trial::test("departs_exactly_as_listed", test).with_kind("postfix-qmqpd");
     trials.push(trial.with_ignored_flag(!there && !required));
     trials.extend(clients::trials(required));
+    trials.extend(scanners::trials(required));
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 

@@ -7,6 +7,7 @@ pub mod credentials;
 mod mail_access;
 pub mod netstrings;
 pub mod seeds;
+pub mod services;
 pub mod sessions;
 
 use std::convert::Infallible;
@@ -34,14 +35,19 @@ pub type Body = fn(&[u8]);
 
 /// All bodies under the names of their targets.
 pub const BODIES: &[(&str, Body)] = &[
+    ("address", address),
     ("base64", credentials::base64),
     ("cdb", cdb),
+    ("clamd", services::clamd),
     ("command_line", command_line),
     ("cvm_request", credentials::cvm_request),
     ("cvm_response", credentials::cvm_response),
-    ("address", address),
     ("data", data),
+    ("dns", services::dns),
     ("glob", glob),
+    ("imap", imap),
+    ("lua_returned", services::lua_returned),
+    ("maildir_name", maildir_name),
     ("mailrules", mailrules),
     ("mailrulesx", mailrulesx),
     ("netstring", netstrings::netstring),
@@ -49,14 +55,13 @@ pub const BODIES: &[(&str, Body)] = &[
     ("qmqp_package", netstrings::qmqp_package),
     ("qmtp_package", netstrings::qmtp_package),
     ("recipient_list", netstrings::recipient_list),
-    ("sasl", credentials::sasl),
     ("session", netstrings::session),
-    ("transcript", transcript),
-    ("imap", imap),
-    ("maildir_name", maildir_name),
     ("pop3", pop3),
+    ("sasl", credentials::sasl),
+    ("spamd", services::spamd),
     ("tls_files", tls_files),
     ("tls_priority", tls_priority),
+    ("transcript", transcript),
 ];
 
 /// A command line falls into verb, blanks and argument; nothing is lost (SMTP-CMD-3).

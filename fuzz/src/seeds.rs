@@ -1,5 +1,6 @@
 //! Seeds made from the transcripts: what their clients send is what the codecs read.
 
+use crate::services;
 use mailfront::wire::base64;
 use mailfront_conformance::{
     cases::Cases,
@@ -46,6 +47,7 @@ pub fn of(target: &str, cases: &Cases) -> Vec<Vec<u8>> {
             "transcript" => vec![print(case).into_bytes()],
             _ => Vec::new(),
         })
+        .chain(services::seeds(target))
         .filter(|seed| seed.len() <= SEED_MAX)
         .collect();
     seeds.sort();

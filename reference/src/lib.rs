@@ -15,6 +15,7 @@
 //! - [`wire`]: pure codecs: command lines, addresses, netstrings, message data.
 //! - [`protocol`]: what reads the client's bytes and runs the events they ask for; SMTP, QMTP, QMQP.
 //! - [`credentials`]: who a client is: credential modules, and SASL, by which clients say it.
+//! - [`service`] and [`resolver`]: scanners and name servers, which may be slow, wrong or gone.
 //! - [`plugins`] and [`backends`]: the modules built in, one file each. [`qmail_home`] is the directory that
 //!   two of them work in, [`lists`] are the files of addresses that mail rules name.
 //! - [`pop3`] and [`imap`]: the programs for those who fetch mail. Two of them ask who somebody is and
@@ -44,9 +45,11 @@ pub mod process;
 pub mod programs;
 pub mod protocol;
 pub mod qmail_home;
+pub mod resolver;
 pub mod response;
 pub mod scratch;
 pub mod second_stage;
+pub mod service;
 pub mod session;
 pub mod time_limits;
 pub mod tls;

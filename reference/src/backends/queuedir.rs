@@ -32,6 +32,8 @@ const VARIABLES: [&str; 4] = [directories::TOP, directories::TEMPORARY, director
 /// The backend.
 #[derive(Default)]
 pub struct Queuedir {
+    /// In front of the names of its variables (RBL-18).
+    prefix: &'static str,
     envelope: Envelope,
     body: Body,
 }
@@ -90,11 +92,25 @@ impl From<QueueError> for Response {
 }
 
 impl Queuedir {
+    /// The queue of blocked clients' messages: its variables begin with `RBL_` (RBL-18).
+    pub fn for_blocked() -> Self {
+        Self { prefix: "RBL_", ..Self::default() }
+    }
+
+    fn forget(&mut self) {
+        self.envelope = Envelope::Absent;
+        self.body = Body::Awaited;
+    }
+
+    fn is_synced(&self, session: &Session) -> bool {
+        session.variable([self.prefix, NOSYNC].concat().as_bytes()).is_none()
+    }
+
     fn open(&mut self, session: &Session, sender: &[u8]) -> Result<(), QueueError> {
         if matches!(self.body, Body::Streamed) {
             self.body = Body::Awaited;
         }
-        let directories = Directories::find(session);
+        let directories = Directories::find(session, self.prefix);
         let mut file = QueueFile::create(&directories.ok_or(QueueError::Unconfigured)?)?;
         file.append_item(sender)?;
         self.envelope = Envelope::Open(file);
@@ -136,7 +152,8 @@ impl Queuedir {
     }
 
     fn deliver(&mut self, session: &Session, file: Option<&File>) -> Result<(), QueueError> {
-        let Self { envelope, body } = std::mem::take(self);
+        let envelope = std::mem::take(&mut self.envelope);
+        let body = std::mem::take(&mut self.body);
         let Envelope::Open(mut queue) = envelope else {
             return Err(QueueError::Writing);
         };
@@ -153,14 +170,15 @@ impl Queuedir {
             }
             (Body::Awaited | Body::Temporary, _) => return Err(QueueError::Writing),
         }
-        queue.deliver(session.variable(NOSYNC.as_bytes()).is_none())
+        queue.deliver(self.is_synced(session))
     }
 
     /// Nothing to say to a success (QDIR-11). After a failure no later step may succeed: there would
     /// be a hole in the file.
     fn answer(&mut self, result: Result<(), QueueError>) -> Answer {
         let error = result.err()?;
-        *self = Self { envelope: Envelope::Broken, body: Body::Awaited };
+        self.envelope = Envelope::Broken;
+        self.body = Body::Awaited;
         Some(error.into())
     }
 }
@@ -175,20 +193,21 @@ impl Module for Queuedir {
     }
 
     fn check(&self, session: &Session) -> Vec<Finding> {
-        let is_synced = session.variable(NOSYNC.as_bytes()).is_none();
-        let mut findings = match Directories::find(session) {
+        let is_synced = self.is_synced(session);
+        let mut findings = match Directories::find(session, self.prefix) {
             Some(directories) => directories.problems(is_synced).into_iter().map(Finding::Problem).collect(),
-            None => vec![Finding::Problem("$QUEUEDIR is not set".into())],
+            None => vec![Finding::Problem(format!("${}{} is not set", self.prefix, directories::TOP).into())],
         };
         if !is_synced {
-            let text = "$QUEUEDIR_NOSYNC is set: a crash can lose messages that were accepted";
+            let name = [self.prefix, NOSYNC].concat();
+            let text = format!("${name} is set: a crash can lose messages that were accepted");
             findings.push(Finding::Warning(text.into()));
         }
         findings
     }
 
     fn reset(&mut self, _: &Session) -> Answer {
-        *self = Self::default();
+        self.forget();
         None
     }
 

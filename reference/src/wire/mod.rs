@@ -26,6 +26,9 @@
 //! [`base64`] is the text form of SASL, and takes no other text for it. [`cvm`] builds the requests that
 //! credential modules get and reads what they tell of an account.
 //!
+//! [`clamd`] and [`spamd`] read what scanners answer and believe no half of it. [`dns`] says which packet
+//! answers which question, and how lists name an address.
+//!
 //! [`patterns`] reads a file of patterns and scans messages for them, piece by piece.
 //!
 //! [`hops`] counts how often a message was received; [`date`] writes the date of a trace header.
@@ -43,11 +46,13 @@
 pub mod address;
 pub mod base64;
 pub mod cdb;
+pub mod clamd;
 pub mod command;
 pub mod control;
 pub mod cvm;
 pub mod data;
 pub mod date;
+pub mod dns;
 pub mod envelope;
 pub mod glob;
 pub mod hops;
@@ -61,5 +66,6 @@ pub mod patterns;
 pub mod pop3;
 pub mod qmtp;
 pub mod rule_text;
+pub mod spamd;
 pub mod text;
 pub mod text_list;

@@ -26,6 +26,11 @@ pub fn is_nonzero(value: &[u8]) -> bool {
     value.iter().take_while(|byte| byte.is_ascii_digit()).any(|digit| *digit != b'0')
 }
 
+/// A number that is nothing but digits; overflow saturates (CLAM-2, SPAM-11).
+pub fn digits(value: &[u8]) -> Option<u64> {
+    (!value.is_empty() && value.iter().all(u8::is_ascii_digit)).then(|| saturating(value))
+}
+
 fn saturating(digits: &[u8]) -> u64 {
     digits.iter().fold(0u64, |n, b| n.saturating_mul(10).saturating_add(u64::from(b - b'0')))
 }

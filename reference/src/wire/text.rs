@@ -23,6 +23,11 @@ pub fn for_reply(text: &[u8]) -> BString {
     substitute(text, |byte| byte == b'\t' || !byte.is_ascii_control())
 }
 
+/// What a service says, for a reply: bytes outside 32..=126 become `?` (RBL-10, CLAM-15).
+pub fn printable(text: &[u8]) -> BString {
+    substitute(text, |byte| matches!(byte, b' '..=b'~'))
+}
+
 /// A HELO name as it is stored: control bytes become `?`, at most [`HELO_MAX`] bytes (SMTP-HELO-12).
 pub fn for_helo(name: &[u8]) -> BString {
     substitute(&name[..name.len().min(HELO_MAX)], |byte| !byte.is_ascii_control())

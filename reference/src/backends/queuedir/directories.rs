@@ -31,13 +31,14 @@ pub(super) struct Directories {
 }
 
 impl Directories {
-    /// What the variables say at this moment; `None` if `$QUEUEDIR` is unset or empty (QDIR-1, -2).
+    /// What the variables, `prefix` in front of their names, say at this moment; `None` if `$QUEUEDIR` is unset or empty (QDIR-1, -2).
     ///
     /// An empty `$QUEUEDIR_TMP` or `$QUEUEDIR_DEST` means `$QUEUEDIR` itself (QDIR-3).
-    pub(super) fn find(session: &Session) -> Option<Self> {
-        let top = session.variable(TOP.as_bytes()).filter(|path| !path.is_empty())?;
+    pub(super) fn find(session: &Session, prefix: &str) -> Option<Self> {
+        let variable = |name: &str| session.variable([prefix, name].concat().as_bytes());
+        let top = variable(TOP).filter(|path| !path.is_empty())?;
         let below = |name: &str, default: &str| {
-            let name = session.variable(name.as_bytes()).unwrap_or_else(|| default.into());
+            let name = variable(name).unwrap_or_else(|| default.into());
             PathBuf::from(OsStr::from_bytes(&[&top[..], b"/", &name].concat()))
         };
         Some(Self { temporary: below(TEMPORARY, "tmp"), destination: below(DESTINATION, "new") })
@@ -89,7 +90,7 @@ mod tests {
     fn find(variables: &[&str]) -> Option<Directories> {
         let session = Session::new(Connection::new(Log::new("test")));
         variables.iter().for_each(|variable| session.put(variable.as_bytes()));
-        Directories::find(&session)
+        Directories::find(&session, "")
     }
 
     fn directories(temporary: &str, destination: &str) -> Option<Directories> {
