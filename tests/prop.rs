@@ -48,6 +48,20 @@ fn a_front_end_that_bends_packages_is_found_out() {
 }
 
 #[test]
+fn the_reference_does_as_the_models_of_content_say() {
+    for property in ["patterns", "counters", "trace"] {
+        suite().args(["prop", property, "--cases", "150"]).assert().success();
+    }
+}
+
+#[test]
+fn a_front_end_that_keeps_a_limit_badly_is_found_out() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let target = behind("[ -z \"$DATABYTES\" ] || export DATABYTES=$((DATABYTES + 1))", folder.path());
+    suite().args(["prop", "counters", "--target"]).arg(target.expect("a target")).assert().code(1);
+}
+
+#[test]
 fn a_front_end_with_other_rules_is_found_out() {
     let folder = tempfile::tempdir().expect("a folder");
     // Guards are comments to it.

@@ -48,7 +48,9 @@ pub fn netstring(input: &[u8]) {
         }
         Ok(Step::GoesOn) => assert_eq!(digits, bytes.len()),
         Err(LengthError::TooLarge) => assert!(digits > DIGITS_MAX || value.is_none()),
-        Err(LengthError::NotADigit) => assert!(digits < bytes.len() && (digits == 0 || bytes[digits] != b':')),
+        Err(LengthError::NotADigit) => {
+            assert!(digits < bytes.len() && (digits == 0 || bytes[digits] != b':'));
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use crate::{
     exit::Status,
     property::{
         Search, Stage,
+        content::{counters, patterns, trace},
         mail_rules::{self, Words, globs},
         maildir, packages,
         plugin_list::{self, Witness},
@@ -44,6 +45,12 @@ enum Property {
     MailRules(MailRules),
     /// Patterns of mail rules match what they must (RULES-GLOB, RULES-NEG).
     Globs(MailRules),
+    /// Files of patterns refuse what they must, however the message is cut (PAT-LINE, PAT-MATCH, PAT-MODE).
+    Patterns(Common),
+    /// Limits are kept to the byte, the recipient, the message and the hop (CNT-BYTES, CNT-RCPT, CNT-HOP).
+    Counters(Common),
+    /// The trace header is one header, whatever the client calls itself (RCVD-FMT, RCVD-HELO).
+    Trace(Common),
 }
 
 /// The arguments of `prop maildir`.
@@ -142,6 +149,22 @@ pub fn run(arguments: &Arguments, built: Option<Built>) -> Result<Status, Failur
             let strategy = || globs::Input::strategy(words(*plain));
             trial("globs", "patterns do", "mailfront").run("", strategy, transcript)
         }
+        Property::Patterns(_) => {
+            let transcript = |input: &patterns::Input| input.transcript(patterns::refusal);
+            trial("patterns", "files and messages do", "mailfront").run(
+                "",
+                patterns::Input::strategy,
+                transcript,
+            )
+        }
+        Property::Counters(_) => {
+            let transcript = |input: &counters::Input| input.transcript(counters::over);
+            trial("counters", "limits do", "mailfront").run("", counters::Input::strategy, transcript)
+        }
+        Property::Trace(_) => {
+            let transcript = |input: &trace::Input| input.transcript(trace::fit);
+            trial("trace", "headers do", "mailfront").run("", trace::Input::strategy, transcript)
+        }
     }
 }
 
@@ -152,7 +175,10 @@ impl Property {
             | Self::Packages(Packages { common })
             | Self::PluginList(PluginList { common, .. })
             | Self::MailRules(MailRules { common, .. })
-            | Self::Globs(MailRules { common, .. }) => common,
+            | Self::Globs(MailRules { common, .. })
+            | Self::Patterns(common)
+            | Self::Counters(common)
+            | Self::Trace(common) => common,
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Cases made up at random and held against a model. What fails is made small and is a transcript.
 //!
 //! [`search`] makes inputs up and shrinks one that fails, [`stage`] plays a transcript against a
-//! target. [`mail_rules`], [`maildir`], [`packages`] and [`plugin_list`] are properties: their inputs, their models, and
-//! the transcripts that show whether a target does as the model says.
+//! target. [`content`], [`mail_rules`], [`maildir`], [`packages`] and [`plugin_list`] are properties: their
+//! inputs, their models, and the transcripts that show whether a target does as the model says.
 
+pub mod content;
 pub mod mail_rules;
 pub mod maildir;
 pub mod packages;

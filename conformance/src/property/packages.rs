@@ -79,7 +79,8 @@ fn package() -> impl Strategy<Value = Package> {
 fn declared() -> impl Strategy<Value = Declared> {
     let place = select(vec![Place::Message, Place::Sender, Place::Recipients]);
     let length = prop_oneof![1_000_000_000..=u64::from(u32::MAX), 1 << 32..1u64 << 40, any::<u64>()];
-    let length = length.prop_filter("large", |length| *length >= 1_000_000_000 && *length < u64::MAX - 10_000);
+    let length =
+        length.prop_filter("large", |length| *length >= 1_000_000_000 && *length < u64::MAX - 10_000);
     (place, length).prop_map(|(place, length)| Declared { place, length })
 }
 
@@ -112,8 +113,7 @@ impl Input {
             facts.push(Fact::QueuedNone);
         }
         facts.push(Fact::Exit(Exit::Status(if self.declared.is_some() { 111 } else { 0 })));
-        let expectation =
-            |fact| Item::Expect(Expectation { line: 0, only_if: None, should: false, fact });
+        let expectation = |fact| Item::Expect(Expectation { line: 0, only_if: None, should: false, fact });
         body.extend(facts.into_iter().map(expectation));
         print(&Case { id: "made-up".into(), front, body, ..Case::default() })
     }
@@ -161,7 +161,11 @@ impl Input {
             Protocol::Qmqp => format!("{}:", declared.length + 1000).into_bytes(),
             _ => Vec::new(),
         };
-        let filler = if declared.place == Place::Message { [b"\n", &[b'x'; 2000][..]].concat() } else { vec![b'x'; 20] };
+        let filler = if declared.place == Place::Message {
+            [b"\n", &[b'x'; 2000][..]].concat()
+        } else {
+            vec![b'x'; 20]
+        };
         [outer, before, format!("{}:", declared.length).into_bytes(), filler].concat()
     }
 

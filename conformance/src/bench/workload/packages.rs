@@ -38,7 +38,8 @@ pub(super) const LARGE_QMQP: Workload = Workload {
     needs: &["qmqp"],
     run: "mailfront qmqp echo accept",
     input: |bench| {
-        let parts = [netstring(&large(bench)), netstring(b"sender@bench.example"), netstring(b"to@bench.example")];
+        let parts =
+            [netstring(&large(bench)), netstring(b"sender@bench.example"), netstring(b"to@bench.example")];
         netstring(&parts.concat())
     },
     is_done: is_accepted,
