@@ -6,7 +6,7 @@
 use std::{fs, time::Duration, time::Instant};
 
 use mailfront_conformance::cases::Cases;
-use mailfront_fuzz::{netstrings, seeds};
+use mailfront_fuzz::{Body, netstrings, seeds};
 use mailfront_tests::{repository, transcripts};
 
 /// The most memory that one session may add, in KiB.
@@ -24,7 +24,7 @@ fn memory(line: &str) -> u64 {
 #[test]
 fn sessions_of_the_corpora_are_small_and_short() {
     let cases = Cases::below(&transcripts()).expect("the transcripts");
-    let bodies: [(&str, fn(&[u8])); 3] = [
+    let bodies: [(&str, Body); 3] = [
         ("qmqp_package", netstrings::qmqp_package),
         ("qmtp_package", netstrings::qmtp_package),
         ("session", netstrings::session),
