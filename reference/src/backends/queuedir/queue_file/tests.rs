@@ -94,7 +94,7 @@ fn a_write_error_leaves_nothing_behind() {
 #[test]
 fn an_address_with_a_nul_cannot_be_written_down() {
     let queue = Queue::new();
-    assert_eq!(file(&queue.directories()).append_item(b"a\0b"), Err(QueueError::Internal));
+    assert_eq!(file(&queue.directories()).append_item(b"a\0b"), Err(QueueError::Address));
 }
 
 #[test]
