@@ -5,7 +5,7 @@ use mailfront::wire::base64;
 use mailfront_conformance::{
     cases::Cases,
     sandbox::certificates,
-    transcript::{Act, Case, front::Protocol, print, script, service::Line, text::Variables},
+    transcript::{Act, Case, Item, Step, front::Protocol, print, script, service::Line, text::Variables},
 };
 
 /// Longest seed, in bytes: the engine prefers short ones.
@@ -85,9 +85,25 @@ fn tls_files(case: &Case) -> Vec<Vec<u8>> {
     kept.flat_map(|file| [[&file[..], b"\xff", &file[..]].concat(), file]).collect()
 }
 
+/// The steps of a case, those of a repetition once: what is said ten thousand times is one seed.
+fn steps(case: &Case) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for item in &case.body {
+        match item {
+            Item::Step(step) => steps.push(step.clone()),
+            Item::Repeat { body, .. } => steps.extend(body.iter().filter_map(|item| match item {
+                Item::Step(step) => Some(script::turned(step, 1)),
+                _ => None,
+            })),
+            _ => {}
+        }
+    }
+    steps
+}
+
 /// The command lines a case sends.
 fn lines(case: &Case) -> Vec<Vec<u8>> {
-    let steps = script::steps(case).into_iter();
+    let steps = steps(case).into_iter();
     steps
         .filter_map(|step| match step.act {
             Act::Send(text) => Some(text.expand(&Variables::new())),
@@ -186,7 +202,7 @@ fn answers(case: &Case) -> Vec<Vec<u8>> {
 
 /// Everything a case sends.
 fn everything(case: &Case) -> Vec<u8> {
-    let steps = script::steps(case).into_iter();
+    let steps = steps(case).into_iter();
     steps
         .flat_map(|step| match step.act {
             Act::Send(text) => [text.expand(&Variables::new()), b"\r\n".to_vec()].concat(),
