@@ -45,7 +45,6 @@ const PLUGINS: Table<dyn Module> = &[
     ("mailrulesx", || Box::<plugins::mailrulesx::Mailrulesx>::default()),
     ("patterns", || Box::<plugins::patterns::Patterns>::default()),
     ("lua", || Box::<plugins::lua::Lua>::default()),
-    ("mailrules", || Box::<plugins::mailrules::Mailrules>::default()),
     ("qmail-validate", || Box::<plugins::qmail_validate::QmailValidate>::default()),
     ("reject", || Box::new(plugins::reject::Reject)),
     ("relayclient", || Box::new(plugins::relayclient::Relayclient)),
