@@ -82,10 +82,15 @@ fn conversation(case: &Case, outcome: &mut Outcome, find: &mut impl FnMut(Findin
     let steps = script::steps(case);
     let mut cursor = Cursor::default();
     let mut broken = outcome.hang.is_some();
+    let failed = failed_handshake(&steps, outcome);
     if !broken || !outcome.output.is_empty() {
         let all = cursor.advance(&steps, steps.len(), &outcome.output, true, &mut outcome.variables);
         for found in all {
             let step = &steps[found.step];
+            // What is said behind a handshake that failed is no answer to the step.
+            if failed.as_ref().is_some_and(|failed| step.line > failed.line) {
+                break;
+            }
             let level = if step.should { Level::Should } else { Level::Must };
             match found.seen {
                 Seen::Right => {}
@@ -106,12 +111,14 @@ fn conversation(case: &Case, outcome: &mut Outcome, find: &mut impl FnMut(Findin
         }
     }
     outcome.branches = cursor.branches;
+    if let Some(failed) = failed.filter(|_| !broken) {
+        return find(failed);
+    }
     if !broken && cursor.at < outcome.output.len() {
         let line = steps.last().map_or(0, |step| step.line);
         find(Finding::new(Aspect::Answer, line, "nothing more", &outcome.output[cursor.at..]));
     }
     if !broken {
-        handshakes(&steps, outcome, find);
         for (line, said) in &outcome.noise {
             find(Finding::new(Aspect::Answer, *line, "silence", said));
         }
@@ -121,8 +128,8 @@ fn conversation(case: &Case, outcome: &mut Outcome, find: &mut impl FnMut(Findin
     }
 }
 
-/// What came of the handshakes. That of a delivery has no step.
-fn handshakes(steps: &[Step], outcome: &Outcome, find: &mut impl FnMut(Finding)) {
+/// The first handshake that did not end as it should. That of a delivery has no step.
+fn failed_handshake(steps: &[Step], outcome: &Outcome) -> Option<Finding> {
     let wanted: Vec<(usize, Handshake)> = steps
         .iter()
         .filter(|step| is_taken(step, &outcome.branches))
@@ -141,8 +148,9 @@ fn handshakes(steps: &[Step], outcome: &Outcome, find: &mut impl FnMut(Finding))
             (Some(Ending::Agreed(got) | Ending::Failed(_, got)), _) => got.as_str(),
             (None, _) => "the connection was closed before",
         };
-        find(Finding::new(Aspect::Tls, line, &handshake.print(), got.as_bytes()));
+        return Some(Finding::new(Aspect::Tls, line, &handshake.print(), got.as_bytes()));
     }
+    None
 }
 
 fn expected(step: &Step) -> String {
