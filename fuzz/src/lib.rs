@@ -3,6 +3,7 @@
 //! Each takes the engine's bytes and panics where something does not hold. `cargo test` replays the
 //! corpora and the seeds through the same bodies on a stable compiler.
 
+pub mod content;
 pub mod credentials;
 mod mail_access;
 pub mod netstrings;
@@ -45,12 +46,14 @@ pub const BODIES: &[(&str, Body)] = &[
     ("data", data),
     ("dns", services::dns),
     ("glob", glob),
+    ("hops", content::hops),
     ("imap", imap),
     ("lua_returned", services::lua_returned),
     ("maildir_name", maildir_name),
     ("mailrules", mailrules),
     ("mailrulesx", mailrulesx),
     ("netstring", netstrings::netstring),
+    ("patterns", content::patterns),
     ("plugin_list", plugin_list),
     ("qmqp_package", netstrings::qmqp_package),
     ("qmtp_package", netstrings::qmtp_package),
@@ -58,6 +61,7 @@ pub const BODIES: &[(&str, Body)] = &[
     ("session", netstrings::session),
     ("pop3", pop3),
     ("sasl", credentials::sasl),
+    ("size", content::size),
     ("spamd", services::spamd),
     ("tls_files", tls_files),
     ("tls_priority", tls_priority),

@@ -1,5 +1,7 @@
 //! Seeds made from the transcripts: what their clients send is what the codecs read.
 
+use bstr::ByteSlice as _;
+
 use crate::services;
 use mailfront::wire::base64;
 use mailfront_conformance::{
@@ -44,6 +46,18 @@ pub fn of(target: &str, cases: &Cases) -> Vec<Vec<u8>> {
             "qmtp_package" if case.front.protocol() == Some(Protocol::Qmtp) => packages(case),
             "recipient_list" => packages(case).iter().filter_map(|bytes| list(bytes)).collect(),
             "session" => conversation(case),
+            "patterns" => {
+                let with =
+                    |data: Vec<u8>, file: &String| [b"\xff\x03", file.as_bytes(), b"\n\n", &data].concat();
+                let file = case.front.files.get("pats").into_iter();
+                file.flat_map(|file| sent(case).into_iter().map(move |data| with(data, file))).collect()
+            }
+            "hops" => sent(case).iter().map(|data| [b"\x03", &data[..]].concat()).collect(),
+            "size" => lines(case)
+                .into_iter()
+                .filter_map(|line| argument(&line))
+                .map(|a| a.replace(" ", "\0"))
+                .collect(),
             "transcript" => vec![print(case).into_bytes()],
             _ => Vec::new(),
         })

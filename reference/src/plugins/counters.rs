@@ -7,13 +7,13 @@
 
 use std::fs::File;
 
-use bstr::{BString, ByteSlice};
+use bstr::BString;
 
 use crate::{
     plugin::{Answer, Finding, Hook, Module},
     response::Response,
     session::Session,
-    wire::{hops::Hops, number::whole_decimal},
+    wire::{hops::Hops, number::whole_decimal, size::declared_size},
 };
 
 /// Hops allowed without `$MAXHOPS` (CNT-HOP-1).
@@ -138,15 +138,6 @@ fn size_limit(session: &Session) -> Option<u64> {
     [limit(session, "DATABYTES"), set].into_iter().flatten().min()
 }
 
-/// The number of the first parameter `SIZE=…`, if it is one (CNT-PARAM-2; RFC 1870 section 3).
-fn declared_size(parameters: &[u8]) -> Option<u64> {
-    let mut values = parameters.split_str("\0").filter_map(|item| {
-        let (name, value) = item.split_once_str("=")?;
-        name.eq_ignore_ascii_case(b"SIZE").then_some(value)
-    });
-    whole_decimal(values.next()?)
-}
-
 /// A variable that looks like a limit and is none (CNT-NUM-1).
 fn doubtful(session: &Session, name: &str) -> Option<Finding> {
     let value = session.setting(name)?;
@@ -154,29 +145,4 @@ fn doubtful(session: &Session, name: &str) -> Option<Finding> {
     let text =
         || [b"$", name.as_bytes(), b" is `", &value, b"`, which is no number: it sets no limit"].concat();
     (!is_number).then(|| Finding::Warning(text().into()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_first_size_counts() {
-        for (parameters, size) in [
-            (&b""[..], None),
-            (b"SIZE", None),
-            (b"SIZE=", None),
-            (b"SIZE=101x", None),
-            (b"SIZEX=1", None),
-            (b"XSIZE=1", None),
-            (b"SIZE0101", None), // CNT-PARAM-4
-            (b"SIZE0=101", None),
-            (b"BODY=8BITMIME\0\0size=007", Some(7)),
-            (b"SIZE\0SIZE=5\0SIZE=500", Some(5)),
-            (b"SIZE=x\0SIZE=5", None),
-            (b"SIZE=99999999999999999999", Some(u64::MAX)),
-        ] {
-            assert_eq!(declared_size(parameters), size, "{:?}", parameters.as_bstr());
-        }
-    }
 }

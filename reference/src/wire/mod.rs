@@ -31,7 +31,7 @@
 //!
 //! [`patterns`] reads a file of patterns and scans messages for them, piece by piece.
 //!
-//! [`hops`] counts how often a message was received; [`date`] writes the date of a trace header.
+//! [`hops`] counts how often a message was received, [`size`] reads how large a client says it is; [`date`] writes the date of a trace header.
 //!
 //! [`mailrules`] and [`mailrulesx`] read rules files. [`rule_text`] has what their formats share: lines, escapes, names of
 //! lists. [`text_list`] is the other kind of list.
@@ -66,6 +66,7 @@ pub mod patterns;
 pub mod pop3;
 pub mod qmtp;
 pub mod rule_text;
+pub mod size;
 pub mod spamd;
 pub mod text;
 pub mod text_list;
