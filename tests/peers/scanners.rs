@@ -5,7 +5,7 @@ use std::{
     fs,
     io::{BufRead, BufReader, ErrorKind, Write},
     net::{TcpListener, TcpStream, UdpSocket},
-    os::unix::process::CommandExt,
+    os::unix::{fs::PermissionsExt, process::CommandExt},
     path::Path,
     process::{Child, Command, Stdio},
     sync::mpsc,
@@ -216,7 +216,9 @@ fn rbldnsd(folder: &Path) -> Result<(), Failed> {
     let mut command = Command::new("rbldnsd");
     command.arg("-n").arg("-w").arg(folder).arg("-b").arg(format!("127.0.0.1/{port}"));
     if rustix::process::getuid().is_root() {
-        command.arg("-u").arg("root:root");
+        // It does not serve as root; another user must be able to read the lists.
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o755))?;
+        command.arg("-u").arg("nobody");
     }
     command.args(["bl.test:ip4set:list4", "bl6.test:ip6trie:list6"]).stderr(Stdio::null());
     let _daemon = Daemon::start(&mut command, || {
