@@ -63,6 +63,9 @@ pub fn over(number: usize, limit: usize) -> bool {
 /// Hops without `$MAXHOPS` (CNT-HOP-1).
 const DEFAULT_HOPS: usize = 100;
 
+/// Bytes of a message that are judged at once (SMTP-DATA-12); every header here fits in.
+const BLOCK: usize = 4096;
+
 impl Input {
     /// Inputs made up at random.
     pub fn strategy() -> BoxedStrategy<Self> {
@@ -173,9 +176,12 @@ impl Input {
         dialogue.push_str(&"C: Delivered-To: x\n".repeat(self.delivered));
         let _ = write!(dialogue, "C:\nC: ${{\"x\" * {}}}\nC: .\n", self.body);
         let bytes = self.bytes();
-        if limits.databytes.is_some_and(|most| over(bytes, most)) {
+        let too_large = |bytes| limits.databytes.is_some_and(|most| over(bytes, most));
+        let loops = over(self.received.max(self.delivered), limits.maxhops);
+        // The first block in which something is wrong decides; in it the size comes first (PAT-REJ-2).
+        if too_large(bytes) && (too_large(bytes.min(BLOCK)) || !loops) {
             dialogue.push_str("S: 552 5.2.3 Sorry, that message exceeds the maximum message length.\n");
-        } else if over(self.received.max(self.delivered), limits.maxhops) {
+        } else if loops {
             dialogue.push_str("S: 554 5.6.0 This message is looping, too many hops.\n");
         } else {
             *counted += 1;
