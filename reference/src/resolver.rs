@@ -1,6 +1,6 @@
 //! Asks the name servers of the system, within time limits (RBL-12, -14 … 17, CLAM-9).
 //!
-//! Packets are [`wire::dns`]'s. The exchange is our own: a query is one datagram and one wait, and no
+//! Packets are [`crate::wire::dns`]'s. The exchange is our own: a query is one datagram and one wait, and no
 //! maintained resolver does that without threads or an asynchronous runtime.
 //!
 //! Answers cannot be foreseen by one who does not see the query: its number comes from the system's

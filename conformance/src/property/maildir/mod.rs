@@ -1,7 +1,7 @@
 //! The property of maildirs: whatever messages there are and whatever a client asks for, answers and the
 //! files left behind are those of the model.
 //!
-//! [`inputs`] makes maildirs and sessions up, [`model`] says what comes of them, and the transcript shows
+//! [`mod@inputs`] makes maildirs and sessions up, [`model`] says what comes of them, and the transcript shows
 //! whether a target does it.
 
 pub mod inputs;
