@@ -1,4 +1,4 @@
-//! See `mailfront_fuzz::netstring`.
+//! See `mailfront_fuzz::netstrings::netstring`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| mailfront_fuzz::netstring(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| mailfront_fuzz::netstrings::netstring(input));

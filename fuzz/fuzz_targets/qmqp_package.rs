@@ -1,4 +1,4 @@
-//! See `mailfront_fuzz::qmqp_package`.
+//! See `mailfront_fuzz::netstrings::qmqp_package`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| mailfront_fuzz::qmqp_package(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| mailfront_fuzz::netstrings::qmqp_package(input));

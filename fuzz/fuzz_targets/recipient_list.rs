@@ -1,4 +1,4 @@
-//! See `mailfront_fuzz::recipient_list`.
+//! See `mailfront_fuzz::netstrings::recipient_list`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| mailfront_fuzz::recipient_list(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| mailfront_fuzz::netstrings::recipient_list(input));

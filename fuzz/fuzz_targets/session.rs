@@ -1,4 +1,4 @@
-//! See `mailfront_fuzz::session`.
+//! See `mailfront_fuzz::netstrings::session`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| mailfront_fuzz::session(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| mailfront_fuzz::netstrings::session(input));
