@@ -23,7 +23,7 @@ const LOOK_FIRST: Duration = Duration::from_micros(1500);
 const LOOK_MOST: Duration = Duration::from_millis(20);
 
 /// How long the output of an ended program may stay open.
-const HELD_MOST: Duration = Duration::from_secs(5);
+const HELD_MOST: Duration = Duration::from_millis(1500);
 
 /// How much of a chatty program's output is kept: a guard, far above any case.
 const OUTPUT_MAX: usize = 256 << 20;
