@@ -4,6 +4,7 @@
 use std::{
     env, fs,
     os::unix::fs::{PermissionsExt, symlink},
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -49,18 +50,27 @@ fn no_message_is_lost() -> Result<(), Failed> {
 
 /// A queue program that says yes and keeps nothing: the tool must not be content with an exit status.
 fn a_backend_that_loses_is_found_out() -> Result<(), Failed> {
-    let (mut faults, _folder) = faults()?;
-    faults.args(["--queue", "/bin/cat", "--scenario", "qmail"]).assert().try_failure()?;
-    Ok(())
+    let (mut faults, folder) = faults()?;
+    let loses = script(folder.path(), "cat >/dev/null; cat <&1 >/dev/null")?;
+    let assert = faults.arg("--queue").arg(loses).args(["--scenario", "qmail"]).assert().try_code(1)?;
+    let told = String::from_utf8_lossy(&assert.get_output().stdout).into_owned();
+    if told.contains("HARM qmail: [Lost] without a fault") { Ok(()) } else { Err(told.into()) }
+}
+
+/// A program of the shell in a folder.
+fn script(folder: &Path, text: &str) -> std::io::Result<PathBuf> {
+    let path = folder.join("queue");
+    fs::write(&path, format!("#!/bin/sh\n{text}\n"))?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+    Ok(path)
 }
 
 /// QMAIL-31: whoever starts us may ignore SIGCHLD, which a program inherits.
 fn the_status_of_a_program_is_known_with_sigchld_ignored() -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
-    let [program, queue] = ["mailfront", "queue"].map(|name| folder.path().join(name));
+    let program = folder.path().join("mailfront");
     symlink(env!("CARGO_BIN_EXE_suite"), &program)?;
-    fs::write(&queue, "#!/bin/sh\ncat >/dev/null; cat <&1 >/dev/null; exit $STATUS\n")?;
-    fs::set_permissions(&queue, fs::Permissions::from_mode(0o755))?;
+    let queue = script(folder.path(), "cat >/dev/null; cat <&1 >/dev/null; exit $STATUS")?;
     for (status, answer) in [("0", "\n250 2.6.0 Accepted message qp "), ("31", "\n554 5.3.0 ")] {
         let mut command = Command::new("env");
         command.arg("--ignore-signal=CHLD").arg(&program).args(["smtp", "qmail", "accept"]);
