@@ -21,7 +21,10 @@ pub struct Glob {
 enum Segment {
     /// Bytes only, in a glob where case counts.
     Literal(Box<Finder<'static>>),
-    /// Anything else.
+    /// Bytes only, in lower case, in a glob where case does not count. Rules files have thousands of
+    /// these: a byte of the pattern is a byte here.
+    Folded(Box<[u8]>),
+    /// Anything else; not empty.
     Elements(Vec<Element>),
 }
 
@@ -48,28 +51,37 @@ impl Glob {
     }
 
     fn parse(pattern: &[u8], folded: bool) -> Self {
-        let mut segments = Vec::new();
+        let mut segments = Vec::with_capacity(memchr::memchr_iter(b'*', pattern).count() + 1);
+        // What stands behind the last star, if there is more than plain bytes.
         let mut elements = Vec::new();
         let mut rest = pattern;
-        while let Some((&byte, after)) = rest.split_first() {
-            rest = after;
-            match byte {
-                b'*' => segments.push(Segment::new(std::mem::take(&mut elements), folded)),
-                b'?' => elements.push(Element::Any),
-                b'[' => {
-                    if let Some((set, behind)) = bracket(after, folded) {
+        loop {
+            let (plain, behind) =
+                rest.split_at(memchr::memchr3(b'*', b'?', b'[', rest).unwrap_or(rest.len()));
+            let special = behind.first();
+            if elements.is_empty() && matches!(special, None | Some(b'*')) {
+                segments.push(Segment::plain(plain, folded));
+            } else {
+                elements.extend(plain.iter().map(|byte| Element::Byte(fold(*byte, folded))));
+            }
+            rest = behind.get(1..).unwrap_or_default();
+            match special {
+                Some(b'?') => elements.push(Element::Any),
+                Some(b'[') => match bracket(rest, folded) {
+                    Some((set, after)) => {
                         elements.push(Element::Set(set));
-                        rest = behind;
-                    } else {
-                        // Without its closing bracket it is an ordinary byte (RULES-GLOB-6).
-                        elements.push(Element::Byte(byte));
+                        rest = after;
                     }
-                }
-                _ => elements.push(Element::Byte(fold(byte, folded))),
+                    // Without its closing bracket it is an ordinary byte (RULES-GLOB-6).
+                    None => elements.push(Element::Byte(b'[')),
+                },
+                _ if !elements.is_empty() => segments.push(Segment::Elements(std::mem::take(&mut elements))),
+                _ => {}
+            }
+            if special.is_none() {
+                return Self { segments, folded };
             }
         }
-        segments.push(Segment::new(elements, folded));
-        Self { segments, folded }
     }
 
     /// Whether the whole of `text` is as the pattern says.
@@ -119,7 +131,8 @@ impl Glob {
                 Segment::Literal(finder) if finder.needle().len() > longest.len() => {
                     longest = finder.needle().to_vec();
                 }
-                Segment::Literal(_) => {}
+                Segment::Folded(bytes) if bytes.len() > longest.len() => longest = bytes.to_vec(),
+                Segment::Literal(_) | Segment::Folded(_) => {}
                 Segment::Elements(elements) => {
                     for run in elements.split(|element| !matches!(element, Element::Byte(_))) {
                         if run.len() > longest.len() {
@@ -138,23 +151,18 @@ impl Glob {
 }
 
 impl Segment {
-    fn new(elements: Vec<Element>, folded: bool) -> Self {
-        let bytes: Option<Vec<u8>> = elements
-            .iter()
-            .map(|element| match element {
-                Element::Byte(byte) if !folded => Some(*byte),
-                _ => None,
-            })
-            .collect();
-        match bytes {
-            Some(bytes) if !folded => Self::Literal(Box::new(Finder::new(&bytes).into_owned())),
-            _ => Self::Elements(elements),
+    fn plain(bytes: &[u8], folded: bool) -> Self {
+        if folded {
+            Self::Folded(bytes.to_ascii_lowercase().into())
+        } else {
+            Self::Literal(Box::new(Finder::new(bytes).into_owned()))
         }
     }
 
     fn len(&self) -> usize {
         match self {
             Self::Literal(finder) => finder.needle().len(),
+            Self::Folded(bytes) => bytes.len(),
             Self::Elements(elements) => elements.len(),
         }
     }
@@ -163,6 +171,10 @@ impl Segment {
     fn is_at(&self, text: &[u8], folded: bool, step: &mut impl FnMut()) -> bool {
         match self {
             Self::Literal(finder) => text.starts_with(finder.needle()),
+            Self::Folded(bytes) => bytes.iter().zip(text).all(|(own, byte)| {
+                step();
+                *own == byte.to_ascii_lowercase()
+            }),
             Self::Elements(elements) => elements.iter().zip(text).all(|(element, byte)| {
                 step();
                 element.is(fold(*byte, folded))
@@ -174,8 +186,8 @@ impl Segment {
     fn find(&self, text: &[u8], folded: bool, step: &mut impl FnMut()) -> Option<usize> {
         match self {
             Self::Literal(finder) => finder.find(text),
-            Self::Elements(elements) => {
-                let last = text.len().checked_sub(elements.len())?;
+            Self::Folded(_) | Self::Elements(_) => {
+                let last = text.len().checked_sub(self.len())?;
                 (0..=last).find(|at| self.is_at(&text[*at..], folded, step))
             }
         }

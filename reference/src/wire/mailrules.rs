@@ -210,11 +210,19 @@ impl Fields<'_> {
 
     /// The next field, unescaped; empty if the line has no more.
     fn field(&mut self) -> Result<BString, Fault> {
-        let mut field = Vec::new();
-        while let Some(byte) = self.next(b':')? {
-            field.push(byte);
+        self.text(b':')
+    }
+
+    /// The bytes up to an unescaped `end`, which is consumed.
+    fn text(&mut self, end: u8) -> Result<BString, Fault> {
+        let rest = &self.line.text[self.at..];
+        let plain = memchr::memchr2(b'\\', end, rest).unwrap_or(rest.len());
+        self.at += plain;
+        let mut text = rest[..plain].to_vec();
+        while let Some(byte) = self.next(end)? {
+            text.push(byte);
         }
-        Ok(field.into())
+        Ok(text.into())
     }
 
     /// The next byte of a field or item, unescaped; `None` behind the last, the `end` byte consumed.
@@ -246,14 +254,13 @@ impl Fields<'_> {
 
     /// The rest of the line: assignments divided by commas, empty ones dropped (RULES-ENV-1).
     fn environment(&mut self) -> Result<Vec<BString>, Fault> {
-        let mut items = Vec::new();
+        let rest = &self.line.text[self.at..];
+        let most = if rest.is_empty() { 0 } else { memchr::memchr_iter(b',', rest).count() + 1 };
+        let mut items = Vec::with_capacity(most);
         while self.at < self.line.text.len() {
-            let mut item = Vec::new();
-            while let Some(byte) = self.next(b',')? {
-                item.push(byte);
-            }
+            let item = self.text(b',')?;
             if !item.is_empty() {
-                items.push(item.into());
+                items.push(item);
             }
         }
         Ok(items)
