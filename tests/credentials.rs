@@ -7,6 +7,8 @@ use std::{
     os::unix::{fs::PermissionsExt, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, ExitCode, Stdio},
+    sync::mpsc,
+    thread,
     time::Duration,
 };
 
@@ -105,17 +107,23 @@ impl Place {
 struct Server(Child);
 
 impl Server {
-    /// Starts it and waits for a line that says it is ready; gives that line.
+    /// Starts it and waits for a line that says it is ready; gives that line. What it says later is read
+    /// too: a module that finds nobody reading its reports dies of them.
     fn start(mut command: Command, is_ready: fn(&str) -> bool) -> Result<(Self, String), Failed> {
         let mut server = Self(command.stdout(Stdio::piped()).spawn()?);
         let output = server.0.stdout.take().ok_or("no output")?;
-        for line in BufReader::new(output).lines() {
-            let line = line?;
+        let (said, lines) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                let _nobody_waits = said.send(line);
+            }
+        });
+        while let Ok(line) = lines.recv_timeout(LONG) {
             if is_ready(&line) {
                 return Ok((server, line));
             }
         }
-        Err("it ended at once".into())
+        Err("it did not say that it is ready".into())
     }
 }
 
