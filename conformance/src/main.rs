@@ -25,16 +25,6 @@ extern "C" fn main(_count: i32, _words: *const *const std::ffi::c_char) -> i32 {
     i32::from(mailfront_conformance::cli::main(std::env::args_os(), Some(built_in::target)))
 }
 
-/// The one function that the suite would load the shared mathematics library for; loading it would
-/// cost each play of the built-in reference a tenth of its time.
-#[cfg(feature = "reference")]
-// `no_mangle` counts as unsafe; this is the C function of that name.
-#[allow(unsafe_code)]
-#[unsafe(no_mangle)]
-extern "C" fn pow(base: f64, exponent: f64) -> f64 {
-    libm::pow(base, exponent)
-}
-
 #[cfg(not(feature = "reference"))]
 fn main() -> std::process::ExitCode {
     let called = mailfront_conformance::sandbox::service::stub::run_as_called();

@@ -19,7 +19,7 @@ use crate::{
         Event, Report,
         event::{CaseResult, Departure, Play, Summary},
     },
-    sandbox::{Workshop, World},
+    sandbox::{Workshop, World, signals},
     target::{KnownList, Program, Target},
     transcript::{
         Act, Case, Front,
@@ -217,6 +217,9 @@ impl Run<'_> {
     ) -> io::Result<Verdict> {
         if case.front.setup.iter().any(|s| s.starts_with("user ")) && !rustix::process::geteuid().is_root() {
             return Ok(Verdict::Skip("needs root to change the user".into()));
+        }
+        if let Some(reason) = signals::spoil(case, &self.workshop.ignored) {
+            return Ok(Verdict::Skip(reason));
         }
         let _turn = self.workshop.turn(self.target);
         let mut world = World::new(self.workshop, self.target, &case.front)?;

@@ -23,7 +23,8 @@
 //!   long they wait.
 //! - [`driver`]: one session from arguments to exit status. [`check`] does as much of it as can be done
 //!   without a client.
-//! - [`programs`]: the programs by name; [`process`] is what they all do first.
+//! - [`programs`]: the programs by name; [`process`] is what they all do first. [`mathematics`] spares them a
+//!   library.
 #![deny(unsafe_op_in_unsafe_fn)]
 
 pub mod abi;
@@ -36,6 +37,7 @@ pub mod driver;
 pub mod imap;
 pub mod lists;
 pub mod log;
+mod mathematics;
 pub mod modules;
 pub mod plugin;
 pub mod plugin_list;

@@ -5,6 +5,7 @@ pub mod certificates;
 mod server;
 pub mod service;
 mod shared;
+pub mod signals;
 mod world;
 
 use std::{
@@ -36,13 +37,15 @@ pub struct Workshop {
     certificates_made: Mutex<bool>,
     server: OnceLock<Server>,
     turn: Mutex<()>,
+    /// Signals that the suite, and so each program that it starts, ignores.
+    pub ignored: Vec<u32>,
 }
 
 impl Workshop {
     /// A new folder below the system's folder for temporary files.
     ///
     /// # Errors
-    /// The folder cannot be made.
+    /// The folder cannot be made, or `/proc` is not there.
     pub fn new() -> std::io::Result<Self> {
         let root = tempfile::Builder::new().prefix("mailfront-conformance-").tempdir()?;
         let_others_pass(root.path())?;
@@ -59,6 +62,7 @@ impl Workshop {
             certificates_made: Mutex::default(),
             server: OnceLock::new(),
             turn: Mutex::default(),
+            ignored: signals::ignored()?,
         })
     }
 

@@ -26,9 +26,12 @@ use super::{
     call::{Call, append, unescaped},
     dialogue::{Dialogue, End, Want},
 };
-use crate::transcript::{
-    service::{Kind, Service},
-    text::{Variables, escape},
+use crate::{
+    sandbox::signals::in_set,
+    transcript::{
+        service::{Kind, Service},
+        text::{Variables, escape},
+    },
 };
 
 /// The ending of the script beside the link, and of the folder of calls.
@@ -195,17 +198,10 @@ fn circumstances(known: &Variables) -> io::Result<Call> {
     Ok(call)
 }
 
-/// Bits of signals that the C library keeps for itself.
-const C_LIBRARY: [u32; 2] = [31, 32];
-
 /// The numbers of a set of signals as `/proc` writes it.
 fn signals(mask: &str) -> String {
-    let mask = u64::from_str_radix(mask.trim(), 16).unwrap_or_default();
-    let set: Vec<String> = (0..64)
-        .filter(|bit| mask >> bit & 1 == 1 && !C_LIBRARY.contains(bit))
-        .map(|bit| (bit + 1).to_string())
-        .collect();
-    set.join(" ")
+    let numbers: Vec<String> = in_set(mask).iter().map(u32::to_string).collect();
+    numbers.join(" ")
 }
 
 fn follow(dialogue: &mut Dialogue, folder: &Path) -> io::Result<i32> {
