@@ -3,7 +3,7 @@
 
 use std::{fs, io};
 
-use crate::transcript::{Act, Case, Fact, Item};
+use crate::transcript::{Act, Case, Expectation, Fact, Item, Step};
 
 /// Bits of signals that the C library keeps for itself.
 const C_LIBRARY: [u32; 2] = [31, 32];
@@ -19,19 +19,32 @@ pub fn in_set(mask: &str) -> Vec<u32> {
 
 /// Why `case` cannot be judged where these signals are ignored, if it cannot.
 pub fn spoil(case: &Case, ignored: &[u32]) -> Option<String> {
-    let touched = case.body.iter().any(touches) && !ignored.is_empty();
-    touched.then(|| format!("whoever started the suite made it ignore signals ({ignored:?})"))
+    let spoilt = case.body.iter().any(|item| is_spoilt(item, ignored));
+    spoilt.then(|| format!("whoever started the suite made it ignore signals {ignored:?}"))
 }
 
-/// Whether signals play a part in it.
-fn touches(item: &Item) -> bool {
+/// Whether it needs one of them, or shows them.
+fn is_spoilt(item: &Item, ignored: &[u32]) -> bool {
     match item {
-        Item::Step(step) => matches!(&step.act, Act::Signal(name) if name != "KILL"),
-        Item::Repeat { body, .. } => body.iter().any(touches),
-        Item::Expect(expectation) => {
-            matches!(&expectation.fact, Fact::Service { what, .. } if what == "ignored")
+        Item::Step(Step { act: Act::Signal(name), .. }) => {
+            number(name).is_some_and(|number| ignored.contains(&number))
         }
-        Item::Remark(_) => false,
+        Item::Repeat { body, .. } => body.iter().any(|item| is_spoilt(item, ignored)),
+        Item::Expect(Expectation { fact: Fact::Service { what, .. }, .. }) => {
+            what == "ignored" && !ignored.is_empty()
+        }
+        _ => false,
+    }
+}
+
+/// Of those that can be ignored.
+fn number(name: &str) -> Option<u32> {
+    match name {
+        "HUP" => Some(1),
+        "INT" => Some(2),
+        "ALRM" => Some(14),
+        "TERM" => Some(15),
+        _ => None,
     }
 }
 
@@ -63,7 +76,7 @@ mod tests {
         };
         assert!(reason("signal HUP\nexit: signal 1\n", &[1]).unwrap().contains("[1]"));
         assert!(reason("service next ignored:\n", &[2]).is_some());
-        assert_eq!(reason("signal HUP\nexit: signal 1\n", &[]), None);
+        assert_eq!(reason("signal HUP\nexit: signal 1\n", &[2, 25]), None);
         assert_eq!(reason("signal KILL\nexit: signal 9\n", &[1]), None);
         assert_eq!(reason("C: QUIT\nexit: 0\n", &[1]), None);
     }
