@@ -194,6 +194,9 @@ impl Player<'_> {
                 self.await_answers(at)?;
                 if self.wire.pump(Until::Close)? != Stop::Closed {
                     self.outcome.still_open.push(step.line);
+                } else if self.wire.paused {
+                    // What it was still told it never sees.
+                    self.wire.stop_reading();
                 }
             }
             Act::Tls(handshake) => {
