@@ -19,7 +19,7 @@ use std::{
 };
 
 pub use shared::user_ids;
-pub use world::World;
+pub use world::{World, repeated};
 
 use crate::target::Target;
 use server::Server;

@@ -356,7 +356,7 @@ fn wants_certificates(front: &Front) -> bool {
 }
 
 /// The content of a file with every `${"text" * COUNT}` written out.
-fn repeated(content: &str) -> String {
+pub fn repeated(content: &str) -> String {
     let mut out = String::with_capacity(content.len());
     let mut rest = content;
     while let Some((before, text, count, behind)) = next_repetition(rest) {

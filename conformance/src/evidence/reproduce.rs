@@ -1,0 +1,184 @@
+//! The line that plays a case again without the suite.
+
+use std::{collections::BTreeSet, fmt::Write as _, fs};
+
+use crate::{
+    sandbox::{World, repeated},
+    target::Program,
+    transcript::{Case, front::Setup, text::escape},
+};
+
+/// Most bytes put into the shell line as they are; above, the line says how to get them.
+const INLINE_MAX: usize = 20_000;
+
+/// `printf … | env … program …`, to be run in bash in an empty folder. With a handshake behind the
+/// first `clear` bytes, `openssl s_client` takes the client's part, or a second pipe the part of a
+/// UCSPI server. What a case's services would answer only the suite can play: the line says so.
+pub fn reproduce(case: &Case, program: &Program, world: &World, sent: &[u8], clear: Option<usize>) -> String {
+    let is_ucspi = world.setups.iter().any(|setup| matches!(setup, Setup::UcspiTls(_)));
+    let (clear, inside) = match clear {
+        Some(clear) => (&sent[..clear.min(sent.len())], Some(&sent[clear.min(sent.len())..])),
+        None => (sent, None),
+    };
+    let is_served = inside.is_some() && !is_ucspi;
+    let places = Places::of(world);
+    let mut line = places.preparation(case, world);
+    if is_served {
+        line.push_str("tcpserver -1RHl0 127.0.0.1 0 ");
+    } else if sent.len() <= INLINE_MAX {
+        let _ = write!(line, "printf {} | ", printf_text(clear));
+    } else {
+        let _ = write!(line, "mailfront-conformance explain {} --input | ", quote(&case.id));
+    }
+    line.push_str("env -i");
+    for (name, value) in &world.environment {
+        let value = if name == "PATH" { "$PATH".into() } else { places.here(value) };
+        let _ = write!(line, " {name}={}", double_quote(&value));
+    }
+    let _ = write!(line, " {}", command(case, program, world, &places));
+    let text = printf_text(inside.unwrap_or_default());
+    if is_served {
+        let starttls = if clear.is_empty() { "" } else { " -starttls smtp" };
+        let client = format!("openssl s_client -quiet{starttls} -connect 127.0.0.1:$(cat port)");
+        let _ = write!(line, " > port & sleep 1; (printf {text}; sleep 1) | {client}; kill $!");
+    } else if is_ucspi {
+        let _ = write!(line, " 7> control 8< <(printf {text}) 9>&1");
+    }
+    if !case.front.services.is_empty() {
+        let id = quote(&case.id);
+        let _ = write!(line, " # but its services play only in: mailfront-conformance run --filter {id}");
+    }
+    line
+}
+
+/// Folders of the play, which stand in the line as what they are below the folder it is run in.
+struct Places(Vec<(String, String)>);
+
+impl Places {
+    fn of(world: &World) -> Self {
+        let variable =
+            |name| world.variables.get(name).map(|path| String::from_utf8_lossy(path).into_owned());
+        let certificates = variable("TLS_CA").and_then(|path| Some(path.rsplit_once('/')?.0.to_string()));
+        let modules = variable("MODULES").map(|path| (path, "$PWD/m".into()));
+        let certificates = certificates.map(|path| (path, "$PWD/tls".into()));
+        let own =
+            [&world.folder, &world.temporary].map(|path| (path.to_string_lossy().into(), "$PWD".into()));
+        Self(modules.into_iter().chain(certificates).chain(own).collect())
+    }
+
+    fn here(&self, text: &str) -> String {
+        self.0.iter().fold(text.into(), |text, (path, place)| text.replace(path.as_str(), place))
+    }
+
+    fn has(&self, place: &str) -> bool {
+        self.0.iter().any(|(_, known)| known == place)
+    }
+
+    /// What makes the folder what the case wants it to be.
+    fn preparation(&self, case: &Case, world: &World) -> String {
+        let mut line = String::new();
+        if world.queue.is_some() {
+            line.push_str("mkdir -p q/tmp q/new; ");
+        }
+        let id = quote(&case.id);
+        if self.has("$PWD/m") {
+            // The probe comes with the suite; everything else does without it.
+            let own = world.own_modules.as_ref().map(|own| quote(&own.to_string_lossy()));
+            let own = own.map(|own| format!("ln -s {own}/* m/; ")).unwrap_or_default();
+            let _ = write!(line, "mkdir m; {own}mailfront-conformance explain {id} --modules m; ");
+        }
+        if self.has("$PWD/tls") {
+            let _ = write!(line, "mailfront-conformance explain {id} --certificates tls; ");
+        }
+        let folders: BTreeSet<&str> =
+            case.front.files.keys().filter_map(|path| Some(path.rsplit_once('/')?.0)).collect();
+        for folder in folders {
+            let _ = write!(line, "mkdir -p {}; ", quote(folder));
+        }
+        let files = case.front.files.iter().filter(|(path, _)| !path.ends_with('/'));
+        let files = files.map(|(path, content)| (path.clone(), self.here(&world.fill(content))));
+        let messages = case.front.maildir.iter().flatten();
+        let messages = messages.map(|(path, content)| (format!("Maildir/{path}"), content.clone()));
+        if case.front.maildir.is_some() {
+            line.push_str("mkdir -p Maildir/new Maildir/cur Maildir/tmp; ");
+        }
+        for (path, content) in files.chain(messages) {
+            let content = repeated(&content);
+            if content.len() <= INLINE_MAX {
+                let _ = write!(line, "printf {} > {}; ", printf_text(content.as_bytes()), quote(&path));
+            } else {
+                let (length, path) = (content.len(), quote(&path));
+                let _ = write!(line, ": {path} of {length} bytes is made by the suite only; ");
+            }
+        }
+        line
+    }
+}
+
+/// The program with its arguments, descriptors and limits.
+fn command(case: &Case, program: &Program, world: &World, places: &Places) -> String {
+    let arguments = case.front.words();
+    let words = program.words.iter().chain(arguments.iter().skip(1));
+    let words: Vec<String> = words.map(|word| double_quote(&places.here(&world.fill(word)))).collect();
+    let mut command = format!("{} {}", start(program), words.join(" "));
+    for setup in &world.setups {
+        match setup {
+            Setup::Close(descriptor) => _ = write!(command, " {descriptor}>&-"),
+            Setup::LimitFile(bytes) => command = format!("(ulimit -f {}; {command})", bytes / 512),
+            Setup::LimitMemory(bytes) => command = format!("(ulimit -v {}; {command})", bytes / 1024),
+            Setup::LimitDescriptors(number) => command = format!("(ulimit -n {number}; {command})"),
+            _ => {}
+        }
+    }
+    command
+}
+
+/// How the program is started. One that is a link and acts by its name is started under that name.
+fn start(program: &Program) -> String {
+    let path = program.path.to_string_lossy();
+    match (fs::read_link(&program.path), program.path.file_name()) {
+        (Ok(real), Some(name)) => {
+            let script =
+                format!("exec -a {} {} \"$@\"", name.to_string_lossy(), quote(&real.to_string_lossy()));
+            format!("bash -c {} -", quote(&script))
+        }
+        _ => quote(&path),
+    }
+}
+
+/// Bytes as the argument of the shell's `printf`.
+fn printf_text(bytes: &[u8]) -> String {
+    let mut text = String::from("'");
+    for &byte in bytes {
+        match byte {
+            b'\r' => text.push_str("\\r"),
+            b'\n' => text.push_str("\\n"),
+            b'\\' => text.push_str("\\\\"),
+            b'%' => text.push_str("%%"),
+            b'\'' => text.push_str("\\047"),
+            b' '..=b'~' => text.push(char::from(byte)),
+            _ => _ = write!(text, "\\{byte:03o}"),
+        }
+    }
+    text.push('\'');
+    text
+}
+
+fn quote(text: &str) -> String {
+    if text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-+=:,@".contains(&b)) && !text.is_empty() {
+        return text.into();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+/// Quoted so that `$PWD` and `$PATH` still stand for their values.
+fn double_quote(text: &str) -> String {
+    if text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-+=:,@$".contains(&b)) && !text.is_empty() {
+        return text.into();
+    }
+    let escaped: String = escape(text.as_bytes())
+        .chars()
+        .flat_map(|c| if "\"`!".contains(c) { vec!['\\', c] } else { vec![c] })
+        .collect();
+    format!("\"{escaped}\"")
+}
