@@ -44,7 +44,7 @@ fn faults() -> Result<(Command, tempfile::TempDir), Failed> {
 
 fn no_message_is_lost() -> Result<(), Failed> {
     let (mut faults, _folder) = faults()?;
-    faults.args(["--every", "29"]).assert().try_success()?;
+    faults.args(["--every", "83"]).assert().try_success()?;
     Ok(())
 }
 

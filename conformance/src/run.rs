@@ -20,7 +20,7 @@ use crate::{
         event::{CaseResult, Departure, Play, Summary},
     },
     sandbox::{Workshop, World, signals},
-    target::{KnownList, Program, Target},
+    target::{Known, KnownList, Program, Target},
     transcript::{
         Act, Case, Front,
         model::{Choice, Level},
@@ -226,7 +226,9 @@ impl Run<'_> {
         if delivery == Delivery::Tls {
             world.begin_in_tls(self.workshop)?;
         }
-        let mut outcome = play::play(case, program, self.target.pipelining, &world, delivery, self.limit)?;
+        let known = self.known.get(&case.id).filter(|known| known.speaks_of(delivery.name()));
+        let limit = known.and_then(Known::hang_limit).map_or(self.limit, |known| known.min(self.limit));
+        let mut outcome = play::play(case, program, self.target.pipelining, &world, delivery, limit)?;
         world.settle(custody::count(case, &outcome))?;
         let judgement = judge(case, &world, &mut outcome);
         let plain = verdict::plain(&judgement, self.level);

@@ -7,6 +7,7 @@ pub mod content;
 pub mod credentials;
 mod mail_access;
 pub mod netstrings;
+pub mod queues;
 pub mod seeds;
 pub mod services;
 pub mod sessions;
@@ -41,10 +42,12 @@ pub const BODIES: &[(&str, Body)] = &[
     ("cdb", cdb),
     ("clamd", services::clamd),
     ("command_line", command_line),
+    ("control", queues::control),
     ("cvm_request", credentials::cvm_request),
     ("cvm_response", credentials::cvm_response),
     ("data", data),
     ("dns", services::dns),
+    ("envelope", queues::envelope),
     ("glob", glob),
     ("hops", content::hops),
     ("imap", imap),
@@ -57,6 +60,8 @@ pub const BODIES: &[(&str, Body)] = &[
     ("plugin_list", plugin_list),
     ("qmqp_package", netstrings::qmqp_package),
     ("qmtp_package", netstrings::qmtp_package),
+    ("queue_file_reader", queues::queue_file_reader),
+    ("queue_file_writer", queues::queue_file_writer),
     ("recipient_list", netstrings::recipient_list),
     ("session", netstrings::session),
     ("pop3", pop3),

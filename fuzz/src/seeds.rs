@@ -2,7 +2,7 @@
 
 use bstr::ByteSlice as _;
 
-use crate::services;
+use crate::{queues, services};
 use mailfront::wire::base64;
 use mailfront_conformance::{
     cases::Cases,
@@ -62,6 +62,7 @@ pub fn of(target: &str, cases: &Cases) -> Vec<Vec<u8>> {
             _ => Vec::new(),
         })
         .chain(services::seeds(target))
+        .chain(queues::seeds(target))
         .filter(|seed| seed.len() <= SEED_MAX)
         .collect();
     seeds.sort();

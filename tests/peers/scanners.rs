@@ -1,4 +1,4 @@
-//! The real scanners and lists behind the reference: clamd, spamd and rbldnsd from Debian, each with
+//! The real scanners and lists behind the reference: clamd, spamd, rbldnsd and nsd from Debian, each with
 //! a small configuration of our own and no network but the loopback interface.
 
 use std::{
@@ -32,10 +32,11 @@ type Test = fn(&Path) -> Result<(), Failed>;
 
 /// The tests of this module: ignored where the daemon is missing, failures there if all are required.
 pub(crate) fn trials(required: bool) -> Vec<Trial> {
-    let tests: [(&str, &str, Test); 3] = [
+    let tests: [(&str, &str, Test); 4] = [
         ("clamd", "finds_what_clamd_finds", clamd),
         ("spamd", "delivers_what_spamd_writes", spamd),
         ("rbldnsd", "blocks_whom_rbldnsd_lists", rbldnsd),
+        ("nsd", "asks_nsd_again_over_tcp", nsd),
     ];
     let trials = tests.into_iter().map(|(program, name, test)| {
         let there = ["/usr/sbin", "/usr/bin"].iter().any(|dir| Path::new(dir).join(program).exists());
@@ -221,28 +222,74 @@ fn rbldnsd(folder: &Path) -> Result<(), Failed> {
         command.arg("-u").arg("nobody");
     }
     command.args(["bl.test:ip4set:list4", "bl6.test:ip6trie:list6"]).stderr(Stdio::null());
-    let _daemon = Daemon::start(&mut command, || {
-        // A datagram to a port nobody listens at comes back as an error.
-        let socket = UdpSocket::bind("127.0.0.1:0")?;
-        socket.connect(("127.0.0.1", port))?;
-        socket.set_read_timeout(Some(Duration::from_millis(200)))?;
-        socket.send(&[0; 12])?;
-        let answer = socket.recv(&mut [0; 512]).map_err(|error| error.kind());
-        Ok(answer != Err(ErrorKind::ConnectionRefused))
-    })?;
+    let _daemon = Daemon::start(&mut command, || reads(port))?;
     let port = format!("{port},");
-    let ask = |address: &str, list: &str| {
-        let variables = [
-            ("DNSCACHEIP", "127.0.0.1"),
-            ("DNSCACHEPORT", port.as_str()),
-            ("RBL_BLACKLISTS", list),
-            ("RBL_IPV6", "1"),
-            ("TCPREMOTEIP", address),
-        ];
-        session(folder, "rbl", &variables, "x")
-    };
+    let ask = |address: &str, list: &str| ask(folder, &port, address, list);
     expect(&ask("127.0.0.2", "bl.test")?, "\n451 Blocked: Listed: 127.0.0.2")?;
     expect(&ask("127.0.0.3", "bl.test")?, "\n250 2.6.0 Message accepted.")?;
     expect(&ask("2001:db8::7", "bl6.test")?, "\n451 Blocked: Listed: 2001:db8:")?;
     expect(&ask("2001:db9::7", "bl6.test")?, "\n250 2.6.0 Message accepted.")
+}
+
+/// Whether somebody reads datagrams at a port: one to a port nobody reads comes back as an error.
+fn reads(port: u16) -> Result<bool, Failed> {
+    let socket = UdpSocket::bind("127.0.0.1:0")?;
+    socket.connect(("127.0.0.1", port))?;
+    socket.set_read_timeout(Some(Duration::from_millis(200)))?;
+    socket.send(&[0; 12])?;
+    let answer = socket.recv(&mut [0; 512]).map_err(|error| error.kind());
+    Ok(answer != Err(ErrorKind::ConnectionRefused))
+}
+
+/// A session of the client `address` that is looked up in `list`.
+fn ask(folder: &Path, port: &str, address: &str, list: &str) -> Result<String, Failed> {
+    let variables = [
+        ("DNSCACHEIP", "127.0.0.1"),
+        ("DNSCACHEPORT", port),
+        ("RBL_BLACKLISTS", list),
+        ("RBL_IPV6", "1"),
+        ("TCPREMOTEIP", address),
+    ];
+    session(folder, "rbl", &variables, "x")
+}
+
+/// A name server with a zone file: texts that no datagram of 512 bytes holds, aliases, wild cards, and names
+/// without a text.
+fn nsd(folder: &Path) -> Result<(), Failed> {
+    let port = free_port()?;
+    let here = folder.display();
+    let long = ["x", "y", "z"].map(|letter| letter.repeat(250));
+    let [x, y, z] = &long;
+    fs::write(
+        folder.join("zone"),
+        format!(
+            "$TTL 60\n@ IN SOA ns hostmaster 1 60 60 60 60\n@ IN NS ns\nns IN A 127.0.0.1\n\
+             2.0.0.127 IN TXT \"{x}\" \"{y}\" \"{z}\"\n\
+             3.0.0.127 IN CNAME elsewhere\nelsewhere IN TXT \"by an alias\"\n\
+             4.0.0.127 IN A 127.0.0.2\n\
+             *.0.0.10 IN TXT \"a whole network\"\n\
+             7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2 IN TXT \"by nibbles\"\n"
+        ),
+    )?;
+    let user = if rustix::process::getuid().is_root() { "root".into() } else { std::env::var("USER")? };
+    let configuration = format!(
+        "server:\n ip-address: 127.0.0.1@{port}\n username: {user}\n chroot: \"\"\n zonesdir: \"{here}\"\n \
+         database: \"\"\n pidfile: \"{here}/pid\"\n xfrdfile: \"{here}/xfrd\"\n zonelistfile: \"{here}/list\"\n \
+         xfrdir: \"{here}\"\n server-count: 1\nremote-control:\n control-enable: no\n\
+         zone:\n name: bl.test\n zonefile: zone\n"
+    );
+    fs::write(folder.join("nsd.conf"), configuration)?;
+    let mut command = Command::new("/usr/sbin/nsd");
+    command.arg("-d").arg("-c").arg(folder.join("nsd.conf")).stderr(Stdio::null());
+    let _daemon = Daemon::start(&mut command, || Ok(reads(port)? && listens(port)?))?;
+    let ask = |address: &str, list: &str| ask(folder, &port.to_string(), address, list);
+    expect(&ask("127.0.0.2", "bl.test")?, &format!("\n451 Blocked: {}\n", long.concat()))?;
+    expect(&ask("127.0.0.3", "bl.test")?, "\n451 Blocked: by an alias\n")?;
+    expect(&ask("10.0.0.9", "bl.test")?, "\n451 Blocked: a whole network\n")?;
+    expect(&ask("2001:db8::7", "bl.test")?, "\n451 Blocked: by nibbles\n")?;
+    for free in ["127.0.0.4", "127.0.0.5", "2001:db8::8"] {
+        expect(&ask(free, "bl.test")?, "\n250 2.6.0 Message accepted.")?;
+    }
+    // A zone that is not its own it refuses, which says nothing of the client (RBL-12).
+    expect(&ask("127.0.0.2", "bl.test,other.test")?, "451 4.3.0 DNS error doing RBL lookup")
 }

@@ -5,6 +5,7 @@ mod maildirs;
 mod mailrules;
 mod packages;
 mod patterns;
+mod qmail;
 
 use std::{fs, io, path::Path, time::Duration};
 
@@ -38,6 +39,8 @@ pub const ALL: &[Workload] = &[
     packages::LARGE_QMTP,
     packages::THOUSAND,
     patterns::PATTERNS,
+    qmail::LARGE,
+    qmail::MANY,
 ];
 
 /// The guard against a program that does not end.

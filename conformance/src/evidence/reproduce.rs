@@ -127,6 +127,7 @@ fn command(case: &Case, program: &Program, world: &World, places: &Places) -> St
             Setup::LimitFile(bytes) => command = format!("(ulimit -f {}; {command})", bytes / 512),
             Setup::LimitMemory(bytes) => command = format!("(ulimit -v {}; {command})", bytes / 1024),
             Setup::LimitDescriptors(number) => command = format!("(ulimit -n {number}; {command})"),
+            Setup::LimitProcesses(number) => command = format!("(ulimit -u {number}; {command})"),
             _ => {}
         }
     }

@@ -46,7 +46,7 @@ pub fn captured(world: &World, outcome: &Outcome) -> io::Result<Vec<Message>> {
 
 /// The envelope given to qmail-queue (QMAIL-8): `F` sender NUL, `T` recipient NUL …, NUL. Nothing if it
 /// is not complete: then no queue takes the message.
-fn envelope(bytes: &[u8]) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
+pub fn envelope(bytes: &[u8]) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
     let (from, mut rest) = bytes.strip_prefix(b"F")?.split_once_str("\0")?;
     let mut to = Vec::new();
     while let Some((recipient, more)) = rest.strip_prefix(b"T").and_then(|rest| rest.split_once_str("\0")) {
@@ -73,8 +73,8 @@ pub fn read(queue: &Path) -> io::Result<Vec<Message>> {
         .collect()
 }
 
-/// Sender NUL, recipient NUL …, NUL, content.
-fn parse(bytes: &[u8]) -> Option<Message> {
+/// A queue file (QDIR-4): sender NUL, recipient NUL …, NUL, content. Nothing if the envelope is not complete.
+pub fn parse(bytes: &[u8]) -> Option<Message> {
     let (from, mut rest) = bytes.split_once_str("\0")?;
     let mut to = Vec::new();
     loop {

@@ -6,6 +6,7 @@ use std::{
 };
 
 use bstr::ByteSlice as _;
+use rustix::process::Signal;
 
 use super::{
     Delivery, Exchange, Outcome,
@@ -18,7 +19,9 @@ use super::{
 use crate::{
     sandbox::World,
     target::{Pipelining, Program},
-    transcript::{Act, Case, Fact, Step, front::done_later, script, text::Pattern, tls::Handshake},
+    transcript::{
+        Act, Case, Fact, Step, front::done_later, model::Exit, script, text::Pattern, tls::Handshake,
+    },
 };
 
 /// The usual hang guard of one play.
@@ -359,7 +362,8 @@ impl Player<'_> {
         if stop == Stop::Held {
             outcome.leak = Some("something holds its output or standard error open after its exit".into());
         }
-        if self.wire.process.left_group() {
+        let was_killed = outcome.exit == Some(Exit::Signal(Signal::KILL.as_raw()));
+        if self.wire.process.left_group(was_killed) {
             outcome.leak = Some("processes of its group are left behind".into());
             self.wire.process.end_group();
         }

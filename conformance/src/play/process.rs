@@ -320,13 +320,15 @@ impl Process {
     }
 
     /// Whether processes of its group are still there. Asked after [`Process::reap`]. A child that
-    /// learns of the end just now, and ends too, is not left behind.
-    pub fn left_group(&self) -> bool {
+    /// learns of the end just now, and ends too, is not left behind. Nor is one that has ended and was not
+    /// reaped, if the program itself was killed: that is for init to do.
+    pub fn left_group(&self, was_killed: bool) -> bool {
         let Some(child) = &self.child else { return false };
         let started = Instant::now();
-        while test_kill_process_group(Pid::from_child(child)).is_ok() {
+        let group = Pid::from_child(child);
+        while test_kill_process_group(group).is_ok() {
             if started.elapsed() > ENDING_MOST {
-                return true;
+                return !was_killed || is_alive(group);
             }
             let _ = poll(&mut [], Some(&ENDING_LOOK));
         }
@@ -339,6 +341,19 @@ impl Process {
             let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
         }
     }
+}
+
+/// Whether a process of a group has not ended.
+fn is_alive(group: Pid) -> bool {
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let stats = processes.filter_map(|process| std::fs::read_to_string(process.path().join("stat")).ok());
+    // Behind the name, which is in parentheses and may hold anything: state, parent, group.
+    let mut found = stats.filter_map(|stat| {
+        let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+        let (state, group) = (fields.next()?.to_string(), fields.nth(1)?.parse::<i32>().ok()?);
+        Some((state, group))
+    });
+    found.any(|(state, of)| of == group.as_raw_nonzero().get() && !["Z", "X"].contains(&state.as_str()))
 }
 
 /// How long a server must have said nothing, with everything read, to count as silent.
@@ -384,6 +399,10 @@ fn command(
             Setup::Umask(mask) => script.push_str(&format!("umask {mask:03o}; ")),
             Setup::LimitMemory(bytes) => script.push_str(&format!("ulimit -v {}; ", bytes / 1024)),
             Setup::LimitDescriptors(number) => script.push_str(&format!("ulimit -n {number}; ")),
+            // The shell of Debian has a letter of its own for it.
+            Setup::LimitProcesses(number) => {
+                script.push_str(&format!("ulimit -u {number} 2>/dev/null || ulimit -p {number}; "));
+            }
             Setup::User(name) => user = Some(user_ids(name)?),
             Setup::CallByLink(link) => {
                 let link = world.folder.join(world.fill(link));

@@ -341,6 +341,7 @@ impl World {
             | Setup::UcspiTls(_)
             | Setup::LimitMemory(_)
             | Setup::LimitDescriptors(_)
+            | Setup::LimitProcesses(_)
             | Setup::Umask(_)
             | Setup::CallByLink(_)
             | Setup::CallByPath => {}

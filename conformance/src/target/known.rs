@@ -1,6 +1,6 @@
 //! Known failures of a target: which case, why, and what is seen.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use regex::Regex;
 use serde::{Deserialize, Serialize};
@@ -133,11 +133,40 @@ impl Known {
     pub fn speaks_of(&self, delivery: &str) -> bool {
         self.deliveries.is_empty() || self.deliveries.iter().any(|d| d == delivery)
     }
+
+    /// After how long it was seen to hang, if that is what is known: nobody needs to wait longer.
+    pub fn hang_limit(&self) -> Option<Duration> {
+        let seconds =
+            |one: &String| one.strip_prefix("hang: no end within ")?.split(' ').next()?.parse().ok();
+        self.observed.all().iter().filter_map(seconds).max().map(Duration::from_secs)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_known_hang_says_how_long_it_was_waited_for() {
+        let limit = |observed: &[&str]| {
+            let observed = observed.iter().map(|one| (*one).to_string()).collect();
+            let known = Known {
+                case: "x".into(),
+                reason: "y".into(),
+                observed,
+                deliveries: Vec::new(),
+                sometimes: false,
+            };
+            known.hang_limit()
+        };
+        let hang = ["S: 451 no", "hang: no end within 5 s; waiting at line 17"];
+        assert_eq!(limit(&hang), Some(Duration::from_secs(5)));
+        assert_eq!(
+            limit(&["hang: no end within 7 s after the last step", hang[1]]),
+            Some(Duration::from_secs(7))
+        );
+        assert_eq!(limit(&hang[..1]), None);
+    }
 
     #[test]
     fn what_changes_each_time_is_an_expression() {

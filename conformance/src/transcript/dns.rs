@@ -56,8 +56,12 @@ pub enum Oddity {
     Twice,
     /// It never comes.
     Never,
+    /// These bytes come before it, in a datagram of their own.
+    First(Text),
     /// It comes late.
     Wait(Duration),
+    /// Over TCP another length is declared than it has.
+    Length(u16),
     /// These bytes come in its place.
     Raw(Text),
 }
@@ -115,6 +119,11 @@ pub fn rule(line: &str) -> Result<Rule, ParseError> {
                 let time = value.parse().ok().filter(|time| *time <= WAIT_MAX).ok_or_else(|| wrong(value))?;
                 rule.oddities.push(Oddity::Wait(Duration::from_millis(time)));
             }
+            "length" => {
+                let value = value()?;
+                rule.oddities.push(Oddity::Length(value.parse().map_err(|_| wrong(value))?));
+            }
+            "first" => rule.oddities.push(Oddity::First(parser::text_alone(value()?)?)),
             "raw" => rule.oddities.push(Oddity::Raw(parser::text_alone(value()?)?)),
             code => match CODES.iter().find(|(name, _)| *name == code) {
                 Some((_, number)) => rule.code = *number,
@@ -145,7 +154,7 @@ impl Rule {
             _ => &[],
         });
         let raw = self.oddities.iter().filter_map(|oddity| match oddity {
-            Oddity::Raw(text) => Some(text),
+            Oddity::Raw(text) | Oddity::First(text) => Some(text),
             _ => None,
         });
         texts.chain(raw).flat_map(Text::variables).filter(|name| *name != ID)
@@ -176,9 +185,16 @@ mod tests {
                 && !found.fits(false, "2.0.0.127.bl.example", "TXT")
         );
         assert!(rule("* *: NXDOMAIN").unwrap().fits(false, "x", "A"));
-        for wrong in
-            ["x: A 1.2.3.4", "x A", "x A: A", "x A: A 1.2.3", "x A: hello", "x A: TXT+ a", "x A: wait 99999"]
-        {
+        for wrong in [
+            "x: A 1.2.3.4",
+            "x A",
+            "x A: A",
+            "x A: A 1.2.3",
+            "x A: hello",
+            "x A: TXT+ a",
+            "x A: wait 99999",
+            "x A: length 65536",
+        ] {
             assert!(rule(wrong).is_err(), "{wrong}");
         }
     }

@@ -115,6 +115,8 @@ pub enum Setup {
     LimitMemory(u64),
     /// `limit descriptors N`: open at once
     LimitDescriptors(u64),
+    /// `limit processes N`: of one user, who is not root
+    LimitProcesses(u64),
     /// `user nobody`: needs root
     User(String),
     /// `umask 077`
@@ -264,6 +266,7 @@ fn setup(entry: &str) -> Option<Setup> {
         ["limit", "file", bytes] => Setup::LimitFile(bytes.parse().ok()?),
         ["limit", "memory", bytes] => Setup::LimitMemory(bytes.parse().ok()?),
         ["limit", "descriptors", number] => Setup::LimitDescriptors(number.parse().ok()?),
+        ["limit", "processes", number] => Setup::LimitProcesses(number.parse().ok()?),
         ["user", name] => Setup::User(name.into()),
         ["umask", mask] => Setup::Umask(u32::from_str_radix(mask, 8).ok().filter(|mask| *mask <= 0o777)?),
         ["mtime", path, time] => Setup::Mtime(path.into(), time.parse().ok()?),

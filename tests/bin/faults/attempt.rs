@@ -13,7 +13,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::scenario::{Message, Queue, Scenario, messages};
+use super::scenario::{Message, Protocol, Queue, Scenario};
 
 /// A hang guard, generous because machines are shared.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -56,7 +56,8 @@ pub enum Harm {
 pub struct Outcome {
     /// Whether the fault happened: the order of calls may differ a little from run to run.
     pub is_hit: bool,
-    pub told: [Told; 2],
+    /// Of each message.
+    pub told: Vec<Told>,
     /// Messages in the queue that were not acknowledged; the client will send them again.
     pub unacknowledged: usize,
     pub harms: Vec<Harm>,
@@ -80,9 +81,8 @@ pub fn attempt(
     fault: Option<(Fault, &str, usize)>,
 ) -> io::Result<Outcome> {
     let folder = tempfile::tempdir()?;
-    let messages = messages();
-    let input: String = messages.iter().map(Message::dialogue).collect();
-    fs::write(folder.path().join("in"), input + "QUIT\r\n")?;
+    let messages = scenario.protocol.messages();
+    fs::write(folder.path().join("in"), scenario.protocol.session(&messages))?;
     fs::create_dir(folder.path().join("tmp"))?;
     let settings = scenario.backend.prepare(folder.path(), &programs.queue)?;
     let mut command = Command::new("strace");
@@ -102,7 +102,8 @@ pub fn attempt(
     let trace = fs::read_to_string(folder.path().join("trace"))?;
     let replies = fs::read_to_string(folder.path().join("out"))?;
     let queue = scenario.backend.read(folder.path(), &messages)?;
-    Ok(judged(fault, &messages, &queue, &replies, trace, is_in_time))
+    let told = told(scenario.protocol, &replies, &messages);
+    Ok(judged(fault, told, &queue, trace, is_in_time))
 }
 
 /// Runs until everybody is gone who holds the standard error; whether that was in time.
@@ -124,16 +125,14 @@ fn run(mut command: Command) -> io::Result<bool> {
 
 fn judged(
     fault: Option<(Fault, &str, usize)>,
-    messages: &[Message; 2],
+    told: Vec<Told>,
     queue: &Queue,
-    replies: &str,
     trace: String,
     is_in_time: bool,
 ) -> Outcome {
-    let told = told(replies, messages);
     let mut harms = Vec::new();
-    let pairs = || told.iter().zip(queue.copies);
-    if pairs().any(|(told, copies)| *told == Told::Accepted && copies == 0) {
+    let pairs = || told.iter().zip(&queue.copies);
+    if pairs().any(|(told, copies)| *told == Told::Accepted && *copies == 0) {
         harms.push(Harm::Lost);
     }
     if queue.copies.iter().any(|copies| *copies > 1) {
@@ -155,20 +154,47 @@ fn judged(
     }
     Outcome {
         is_hit: trace.contains("(INJECTED)") || is_killed,
+        unacknowledged: pairs().filter(|(told, copies)| **told != Told::Accepted && **copies > 0).count(),
         told,
-        unacknowledged: pairs().filter(|(told, copies)| **told != Told::Accepted && *copies > 0).count(),
         harms,
         trace,
     }
 }
 
-/// What the replies say of each message. After a refused DATA the lines of the message are commands, with
-/// a reply each.
-fn told(replies: &str, messages: &[Message; 2]) -> [Told; 2] {
+/// What the replies say of each message.
+fn told(protocol: Protocol, replies: &str, messages: &[Message]) -> Vec<Told> {
+    if protocol == Protocol::Smtp {
+        return told_in_smtp(replies, messages);
+    }
+    let mut rest = replies;
+    let mut next = || {
+        let (length, content) = rest.split_once(':')?;
+        let length = length.parse().ok()?;
+        let answer = content.get(..length)?;
+        rest = content.get(length..)?.strip_prefix(',')?;
+        Some(answer.starts_with('K'))
+    };
+    let of_message = |message: &Message| {
+        // QMTP answers for each recipient.
+        let count = if protocol == Protocol::Qmtp { message.recipients.len() } else { 1 };
+        let answers: Vec<_> = (0..count).map(|_| next()).collect();
+        if answers.contains(&Some(true)) {
+            Told::Accepted
+        } else if answers.contains(&None) {
+            Told::Nothing
+        } else {
+            Told::Refused
+        }
+    };
+    messages.iter().map(of_message).collect()
+}
+
+/// After a refused DATA the lines of the message are commands, with a reply each.
+fn told_in_smtp(replies: &str, messages: &[Message]) -> Vec<Told> {
     let codes = replies.lines().filter(|line| line.as_bytes().get(3) != Some(&b'-'));
     let mut codes = codes.map(|line| line.get(..3).unwrap_or_default());
     let _greeting = codes.next();
-    messages.each_ref().map(|message| {
+    let of_message = |message: &Message| {
         for _command in 0..=message.recipients.len() {
             codes.next();
         }
@@ -186,7 +212,8 @@ fn told(replies: &str, messages: &[Message; 2]) -> [Told; 2] {
             }
             None => Told::Nothing,
         }
-    })
+    };
+    messages.iter().map(of_message).collect()
 }
 
 /// Whether the tracer is there.
@@ -201,32 +228,40 @@ mod tests {
 
     #[test]
     fn replies_are_told_apart_also_after_a_refused_data() {
-        let messages = messages();
+        let messages = Protocol::Smtp.messages();
+        let told = |replies| told(Protocol::Smtp, replies, &messages);
         let good = "220 x\n250 a\n250 b\n250 c\n354 d\n250-e\n250 f\n250 a\n250 b\n354 c\n451 d\n221 e\n";
-        assert_eq!(told(good, &messages), [Told::Accepted, Told::Refused]);
+        assert_eq!(told(good), [Told::Accepted, Told::Refused]);
         let lines = "500 no\n".repeat(201);
         let refused = format!("220 x\n250 a\n250 b\n250 c\n451 d\n{lines}250 a\n250 b\n354 c\n250 d\n");
-        assert_eq!(told(&refused, &messages), [Told::Refused, Told::Accepted]);
-        assert_eq!(told("220 x\n250 a\n250 b\n250 c\n354 d\n", &messages), [Told::Nothing; 2]);
+        assert_eq!(told(&refused), [Told::Refused, Told::Accepted]);
+        assert_eq!(told("220 x\n250 a\n250 b\n250 c\n354 d\n"), [Told::Nothing; 2]);
+    }
+
+    #[test]
+    fn answers_in_netstrings_are_told_apart() {
+        let by_qmtp = |replies| told(Protocol::Qmtp, replies, &Protocol::Qmtp.messages());
+        assert_eq!(by_qmtp("3:Kab,2:Zc,2:Dx,"), [Told::Accepted, Told::Refused]);
+        assert_eq!(by_qmtp("1:Z,1:D,1:K"), [Told::Refused, Told::Nothing]);
+        assert_eq!(by_qmtp("1:Z,"), [Told::Nothing; 2]);
+        assert_eq!(told(Protocol::Qmqp, "2:K,,", &Protocol::Qmqp.messages()), [Told::Accepted]);
     }
 
     #[test]
     fn each_harm_is_found() {
-        let messages = messages();
-        let accepted = "220\n250\n250\n250\n354\n250 ok\n250\n250\n354\n250 ok\n";
-        let judge =
-            |queue: &Queue, trace: &str| judged(None, &messages, queue, accepted, trace.into(), true).harms;
-        let whole = || Queue { copies: [1, 1], ..Queue::default() };
+        let accepted = || vec![Told::Accepted; 2];
+        let judge = |queue: &Queue, trace: &str| judged(None, accepted(), queue, trace.into(), true).harms;
+        let whole = || Queue { copies: vec![1, 1], ..Queue::default() };
         assert_eq!(judge(&whole(), ""), []);
-        assert_eq!(judge(&Queue { copies: [1, 0], ..whole() }, ""), [Harm::Lost]);
-        assert_eq!(judge(&Queue { copies: [2, 1], ..whole() }, ""), [Harm::Twice]);
+        assert_eq!(judge(&Queue { copies: vec![1, 0], ..whole() }, ""), [Harm::Lost]);
+        assert_eq!(judge(&Queue { copies: vec![2, 1], ..whole() }, ""), [Harm::Twice]);
         assert_eq!(judge(&Queue { partial: 1, ..whole() }, ""), [Harm::Partial]);
         assert_eq!(judge(&Queue { left: vec!["x".into()], ..whole() }, ""), [Harm::Left]);
         assert_eq!(judge(&whole(), "+++ killed by SIGSEGV +++"), [Harm::Crashed]);
-        assert_eq!(judged(None, &messages, &whole(), accepted, String::new(), false).harms, [Harm::Hung]);
+        assert_eq!(judged(None, accepted(), &whole(), String::new(), false).harms, [Harm::Hung]);
         let killed = Some((Fault::Kill, "write", 1));
-        let queue = Queue { copies: [1, 0], left: vec!["x".into()], ..Queue::default() };
-        let outcome = judged(killed, &messages, &queue, "220\n250\n", String::new(), true);
+        let queue = Queue { copies: vec![1, 0], left: vec!["x".into()], ..Queue::default() };
+        let outcome = judged(killed, vec![Told::Nothing; 2], &queue, String::new(), true);
         assert_eq!((outcome.harms, outcome.unacknowledged), (vec![], 1));
     }
 }

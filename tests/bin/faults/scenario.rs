@@ -11,53 +11,55 @@ pub enum Backend {
     Qmail,
 }
 
+/// How messages come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    Smtp,
+    Qmtp,
+    Qmqp,
+}
+
 /// One way of delivering.
 pub struct Scenario {
-    pub name: &'static str,
+    pub name: String,
+    pub protocol: Protocol,
     pub backend: Backend,
-    pub arguments: &'static [&'static str],
+    /// Protocol, backend, plugins.
+    pub arguments: [&'static str; 3],
     pub environment: &'static [(&'static str, &'static str)],
     /// Whether a message must be on disk before it is acknowledged.
     pub is_synced: bool,
 }
 
-pub const SCENARIOS: [Scenario; 5] = [
-    Scenario {
-        name: "queuedir",
-        backend: Backend::Queuedir,
-        arguments: &["smtp", "queuedir", "accept"],
-        environment: &[],
-        is_synced: true,
-    },
-    Scenario {
-        name: "queuedir, file mode",
-        backend: Backend::Queuedir,
-        arguments: &["smtp", "queuedir", "accept:force-file"],
-        environment: &[],
-        is_synced: true,
-    },
-    Scenario {
-        name: "queuedir, not synced",
-        backend: Backend::Queuedir,
-        arguments: &["smtp", "queuedir", "accept"],
-        environment: &[("QUEUEDIR_NOSYNC", "1")],
-        is_synced: false,
-    },
-    Scenario {
-        name: "qmail",
-        backend: Backend::Qmail,
-        arguments: &["smtp", "qmail", "accept"],
-        environment: &[],
-        is_synced: false,
-    },
-    Scenario {
-        name: "qmail, file mode",
-        backend: Backend::Qmail,
-        arguments: &["smtp", "qmail", "accept:force-file"],
-        environment: &[],
-        is_synced: false,
-    },
-];
+/// Every backend in every mode behind every protocol.
+pub fn scenarios() -> Vec<Scenario> {
+    const NOSYNC: &[(&str, &str)] = &[("QUEUEDIR_NOSYNC", "1")];
+    let ways = [
+        ("queuedir", Backend::Queuedir, "accept", &[][..]),
+        ("queuedir, file mode", Backend::Queuedir, "accept:force-file", &[]),
+        ("queuedir, not synced", Backend::Queuedir, "accept", NOSYNC),
+        ("qmail", Backend::Qmail, "accept", &[]),
+        ("qmail, file mode", Backend::Qmail, "accept:force-file", &[]),
+    ];
+    let protocols = [
+        ("smtp", "", Protocol::Smtp),
+        ("qmtp", ", QMTP", Protocol::Qmtp),
+        ("qmqp", ", QMQP", Protocol::Qmqp),
+    ];
+    let all = protocols.into_iter().flat_map(|protocol| ways.map(|way| (protocol, way)));
+    all.map(|((module, title, protocol), (way, backend, plugins, environment))| {
+        let name = if backend == Backend::Qmail { "qmail" } else { "queuedir" };
+        Scenario {
+            name: format!("{way}{title}"),
+            protocol,
+            backend,
+            arguments: [module, name, plugins],
+            environment,
+            is_synced: backend == Backend::Queuedir && environment.is_empty(),
+        }
+    })
+    .collect()
+}
 
 /// A message with its envelope.
 #[derive(Clone, PartialEq, Eq)]
@@ -67,21 +69,43 @@ pub struct Message {
     pub lines: Vec<String>,
 }
 
-/// The messages of a session: the first fills buffers and pipes several times, the second shows whether
-/// the session is still good.
-pub fn messages() -> [Message; 2] {
-    let message = |recipients: &[&str], lines| Message {
-        sender: b"a@example.net".to_vec(),
-        recipients: recipients.iter().map(|r| r.as_bytes().to_vec()).collect(),
-        lines,
-    };
-    let long = (0..200).map(|number| format!("{number:03} {}", "x".repeat(984))).collect();
-    [message(&["b@example.com", "c@example.com"], long), message(&["d@example.com"], vec!["two".into()])]
+impl Protocol {
+    /// The messages of a session: the first fills buffers and pipes several times, the second shows whether
+    /// the session is still good. QMQP has one a session.
+    pub fn messages(self) -> Vec<Message> {
+        let message = |recipients: &[&str], lines| Message {
+            sender: b"a@example.net".to_vec(),
+            recipients: recipients.iter().map(|r| r.as_bytes().to_vec()).collect(),
+            lines,
+        };
+        let long = (0..200).map(|number| format!("{number:03} {}", "x".repeat(984))).collect();
+        let mut messages = vec![message(&["b@example.com", "c@example.com"], long)];
+        if self != Self::Qmqp {
+            messages.push(message(&["d@example.com"], vec!["two".into()]));
+        }
+        messages
+    }
+
+    /// All that a client sends.
+    pub fn session(self, messages: &[Message]) -> Vec<u8> {
+        match self {
+            Self::Smtp => {
+                let said: String = messages.iter().map(Message::dialogue).collect();
+                (said + "QUIT\r\n").into_bytes()
+            }
+            Self::Qmtp => messages.iter().flat_map(Message::package).collect(),
+            Self::Qmqp => messages.iter().flat_map(Message::qmqp_package).collect(),
+        }
+    }
+}
+
+fn netstring(content: &[u8]) -> Vec<u8> {
+    [format!("{}:", content.len()).as_bytes(), content, b","].concat()
 }
 
 impl Message {
-    /// The bytes a client sends for it.
-    pub fn dialogue(&self) -> String {
+    /// The bytes an SMTP client sends for it.
+    fn dialogue(&self) -> String {
         let mut text = format!("MAIL FROM:<{}>\r\n", String::from_utf8_lossy(&self.sender));
         for recipient in &self.recipients {
             text.push_str(&format!("RCPT TO:<{}>\r\n", String::from_utf8_lossy(recipient)));
@@ -91,6 +115,20 @@ impl Message {
             text.push_str(&format!("{line}\r\n"));
         }
         text + ".\r\n"
+    }
+
+    /// Its package in QMTP.
+    fn package(&self) -> Vec<u8> {
+        let recipients =
+            self.recipients.iter().flat_map(|recipient| netstring(recipient)).collect::<Vec<u8>>();
+        let message = netstring(&[b"\n", &self.content()[..]].concat());
+        [message, netstring(&self.sender), netstring(&recipients)].concat()
+    }
+
+    /// Its package in QMQP.
+    fn qmqp_package(&self) -> Vec<u8> {
+        let fields = self.fields().into_iter().flat_map(netstring).collect::<Vec<u8>>();
+        netstring(&[netstring(&self.content()), fields].concat())
     }
 
     fn content(&self) -> Vec<u8> {
@@ -117,7 +155,7 @@ impl Message {
 #[derive(Default)]
 pub struct Queue {
     /// How often each message is there, whole.
-    pub copies: [usize; 2],
+    pub copies: Vec<usize>,
     /// Entries that are no whole message.
     pub partial: usize,
     /// Files that nobody needs any more.
@@ -146,18 +184,18 @@ impl Backend {
     }
 
     /// Reads the queue.
-    pub fn read(self, folder: &Path, messages: &[Message; 2]) -> io::Result<Queue> {
-        let mut queue = Queue { left: names(&folder.join("tmp"))?, ..Queue::default() };
-        let mut take = |found: [bool; 2]| match found {
-            [true, _] => queue.copies[0] += 1,
-            [_, true] => queue.copies[1] += 1,
-            _ => queue.partial += 1,
+    pub fn read(self, folder: &Path, messages: &[Message]) -> io::Result<Queue> {
+        let left = names(&folder.join("tmp"))?;
+        let mut queue = Queue { left, copies: vec![0; messages.len()], partial: 0 };
+        let mut take = |is_whole: &dyn Fn(&Message) -> bool| match messages.iter().position(is_whole) {
+            Some(number) => queue.copies[number] += 1,
+            None => queue.partial += 1,
         };
         match self {
             Self::Queuedir => {
                 for name in names(&folder.join("q/new"))? {
                     let file = fs::read(folder.join("q/new").join(name))?;
-                    take(messages.each_ref().map(|message| message.queue_file() == file));
+                    take(&|message| message.queue_file() == file);
                 }
                 queue.left.extend(names(&folder.join("q/tmp"))?);
             }
@@ -167,7 +205,7 @@ impl Backend {
                 for name in &todo {
                     let envelope = fs::read(below("todo").join(name))?;
                     let content = fs::read(below("mess").join(name))?;
-                    take(messages.each_ref().map(|m| m.envelope() == envelope && m.content() == content));
+                    take(&|message| message.envelope() == envelope && message.content() == content);
                 }
                 let unfinished = names(&below("mess"))?.into_iter().filter(|name| !todo.contains(name));
                 queue.left.extend(unfinished.chain(names(&below("pid"))?));

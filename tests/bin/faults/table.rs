@@ -47,7 +47,7 @@ pub fn count(rows: &mut [Row], name: &str, fault: Fault, outcome: &Outcome) {
     row.attempts += 1;
     row.hit += usize::from(outcome.is_hit);
     row.kills += usize::from(outcome.is_hit && fault == Fault::Kill);
-    for told in outcome.told {
+    for told in &outcome.told {
         row.told[match told {
             Told::Accepted => 0,
             Told::Refused => 1,
@@ -59,28 +59,31 @@ pub fn count(rows: &mut [Row], name: &str, fault: Fault, outcome: &Outcome) {
 }
 
 /// The whole page.
-pub fn page(found: &[(&str, Vec<Row>)], errors: &[&str], never_fail: &[&str]) -> String {
+pub fn page(found: &[(String, Vec<Row>)], errors: &[&str], never_fail: &[&str]) -> String {
     let mut page = format!(
         "# Faults\n\n\
-         Every system call that the reference makes from its greeting to its end fails once with each of\n\
-         {}, and the process is killed before each one in turn\n\
+         Every system call that the reference makes from its greeting, or in QMTP and QMQP from its first wait\n\
+         for the client, to its end fails once with each of {},\n\
+         and the process is killed before each one in turn\n\
          ({} never fail here: they cannot, or a tracer cannot show it).\n\
-         A session has two messages, of 200 kB and of 5 bytes. Acknowledged messages must be in the queue whole\n\
-         and once; others are absent, or whole (the client sends them again: \"unacknowledged\"). Files may be\n\
-         left in a folder for temporary files only by a process that was killed, or if their removal failed.\n\n\
-         The page is written by `cargo run --release -p mailfront-tests --bin faults -- --program\n\
-         target/release/mailfront --write docs/faults.md`; `cargo test` makes a sample of the attempts.\n\
-         `accepted`, `refused` and `no answer` count messages, two an attempt.\n",
+         A session has two messages, of 200 kB for two recipients and of 5 bytes for one; in QMQP the first only.\n\
+         Acknowledged messages must be in the queue whole and once; others are absent, or whole (the client sends\n\
+         them again: \"unacknowledged\"). Files may be left in a folder for temporary files only by a process\n\
+         that was killed, or if their removal failed.\n\n\
+         The page is written by `cargo run -p mailfront-tests --bin faults -- --program target/debug/mailfront\n\
+         --write docs/faults.md`; `cargo test` makes a sample of the attempts. `accepted`, `refused` and\n\
+         `no answer` count messages.\n",
         errors.join(", "),
         never_fail.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
+    );
+    page.push_str(
+        "\n| scenario | attempts | kills | lost | twice | partial | left behind | hung | crashed |\n\
+         |---|---|---|---|---|---|---|---|---|\n",
     );
     for (name, rows) in found {
         let total = |of: fn(&Row) -> usize| rows.iter().map(of).sum::<usize>();
         page.push_str(&format!(
-            "\n## {name}\n\n{} attempts, {} of them kills. Lost: {}. Twice: {}. Partial: {}. Left behind: {}. \
-             Hung: {}. Crashed: {}.\n\n\
-             | call | calls | faults | accepted | refused | no answer | unacknowledged | harm |\n\
-             |---|---|---|---|---|---|---|---|\n",
+            "| {name} | {} | {} | {} | {} | {} | {} | {} | {} |\n",
             total(|row| row.hit),
             total(|row| row.kills),
             total(|row| harms(row, Harm::Lost)),
@@ -89,6 +92,13 @@ pub fn page(found: &[(&str, Vec<Row>)], errors: &[&str], never_fail: &[&str]) ->
             total(|row| harms(row, Harm::Left)),
             total(|row| harms(row, Harm::Hung)),
             total(|row| harms(row, Harm::Crashed)),
+        ));
+    }
+    for (name, rows) in found {
+        page.push_str(&format!(
+            "\n## {name}\n\n\
+             | call | calls | faults | accepted | refused | no answer | unacknowledged | harm |\n\
+             |---|---|---|---|---|---|---|---|\n",
         ));
         for row in rows {
             let [accepted, refused, nothing] = row.told;

@@ -8,11 +8,11 @@ pub struct Call {
     pub line: String,
 }
 
-/// The calls of a trace from the greeting on.
+/// The calls of a trace from the greeting, or the first wait for the client, on.
 pub fn delivery(trace: &str) -> Vec<Call> {
     let mut counts = std::collections::BTreeMap::<&str, usize>::new();
     let mut calls = Vec::new();
-    let mut is_greeted = false;
+    let mut is_begun = false;
     for line in trace.lines() {
         let Some((name, rest)) = line.split_once('(') else { continue };
         if !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_') {
@@ -20,24 +20,32 @@ pub fn delivery(trace: &str) -> Vec<Call> {
         }
         let count = counts.entry(name).or_default();
         *count += 1;
-        if is_greeted {
+        is_begun |= name == "ppoll" || name == "read" && rest.starts_with("0, ");
+        if is_begun {
             calls.push(Call { name: name.into(), ordinal: *count, line: line.into() });
         }
-        is_greeted |= name == "write" && rest.starts_with("1, \"220 ");
+        is_begun |= name == "write" && rest.starts_with("1, \"220 ");
     }
     calls
 }
 
-/// Whether each acknowledgement comes after: the file synchronised, linked, and its directory synchronised
-/// (QDIR-9).
-pub fn is_on_disk_before_acknowledged(calls: &[Call]) -> bool {
+/// How a backend without words of its own is heard to have taken a message (QDIR-11).
+const ACKNOWLEDGEMENTS: [&str; 2] = ["write(1, \"250 2.6.0", "write(1, \"24:K2.6.0"];
+
+/// Whether each of so many messages is on disk before the first acknowledgement behind it: the file
+/// synchronised, linked, and its directory synchronised (QDIR-9). QMTP acknowledges a message to each of its
+/// recipients.
+pub fn is_on_disk_before_acknowledged(calls: &[Call], messages: usize) -> bool {
     let mut steps = Vec::new();
+    let mut kept = 0;
     for call in calls {
         match call.name.as_str() {
             "fsync" | "fdatasync" => steps.push('s'),
             "link" | "linkat" | "rename" | "renameat" | "renameat2" => steps.push('l'),
-            "write" if call.line.starts_with("write(1, \"250 2.6.0") => {
-                if !steps.ends_with(&['s', 'l', 's']) {
+            "write" if ACKNOWLEDGEMENTS.iter().any(|said| call.line.starts_with(said)) => {
+                if steps.ends_with(&['s', 'l', 's']) {
+                    kept += 1;
+                } else if !steps.is_empty() || kept == 0 {
                     return false;
                 }
                 steps.clear();
@@ -45,7 +53,7 @@ pub fn is_on_disk_before_acknowledged(calls: &[Call]) -> bool {
             _ => {}
         }
     }
-    true
+    kept == messages
 }
 
 #[cfg(test)]
@@ -61,13 +69,23 @@ mod tests {
     }
 
     #[test]
+    fn without_a_greeting_calls_are_kept_from_the_first_wait_on() {
+        let calls = delivery("read(3, \"x\") = 1\nppoll([{fd=0}]) = 1\nread(0, \"y\") = 1\n");
+        assert_eq!(calls.iter().map(|call| call.name.as_str()).collect::<Vec<_>>(), ["ppoll", "read"]);
+    }
+
+    #[test]
     fn an_acknowledgement_before_the_directory_is_on_disk_is_noticed() {
         let calls = |lines: &[&str]| delivery(&format!("write(1, \"220 x\") = 3\n{}\n", lines.join("\n")));
         let good = ["fsync(3) = 0", "linkat(a) = 0", "fsync(4) = 0", "write(1, \"250 2.6.0 ok\") = 9"];
-        assert!(is_on_disk_before_acknowledged(&calls(&good)));
+        assert!(is_on_disk_before_acknowledged(&calls(&good), 1));
+        assert!(is_on_disk_before_acknowledged(&calls(&[good[0], good[1], good[2], good[3], good[3]]), 1));
+        assert!(!is_on_disk_before_acknowledged(&calls(&[good[0], good[1], good[2], good[3], good[3]]), 2));
         let early = [good[0], good[1], good[3], good[2]];
-        assert!(!is_on_disk_before_acknowledged(&calls(&early)));
+        assert!(!is_on_disk_before_acknowledged(&calls(&early), 1));
+        let package = [good[0], "write(1, \"24:K2.6.0 Message accepted.,\") = 27"];
+        assert!(!is_on_disk_before_acknowledged(&calls(&package), 1));
         let unsynced = [good[1], good[2], good[3]];
-        assert!(!is_on_disk_before_acknowledged(&calls(&unsynced)));
+        assert!(!is_on_disk_before_acknowledged(&calls(&unsynced), 1));
     }
 }

@@ -64,18 +64,17 @@ pub fn answer(
 fn steps(question: &Message, query: &Query, rule: &Rule, tcp: bool, variables: &Variables) -> Vec<Line> {
     let id = question.metadata.id;
     let mut lines = Vec::new();
-    let mut raw = None;
+    let (mut raw, mut declared) = (None, None);
+    let mut known = variables.clone();
+    known.insert(ID.to_string(), id.to_be_bytes().to_vec());
     for oddity in &rule.oddities {
         match oddity {
             Oddity::Never => return vec![Line::Never],
             Oddity::Wait(time) => lines.push(Line::Wait(*time)),
+            Oddity::Length(length) => declared = Some(*length),
             Oddity::Elsewhere if !tcp => lines.push(Line::Elsewhere),
-            Oddity::Raw(text) => {
-                let known = Variables::from([(ID.to_string(), id.to_be_bytes().to_vec())]);
-                let mut all = variables.clone();
-                all.extend(known);
-                raw = Some(text.expand(&all));
-            }
+            Oddity::Raw(text) => raw = Some(text.expand(&known)),
+            Oddity::First(text) if !tcp => lines.push(Line::Say(Text::plain(text.expand(&known)))),
             _ => {}
         }
     }
@@ -83,7 +82,7 @@ fn steps(question: &Message, query: &Query, rule: &Rule, tcp: bool, variables: &
         return vec![Line::Never];
     };
     if tcp {
-        let length = u16::try_from(packet.len()).unwrap_or(u16::MAX);
+        let length = declared.unwrap_or(u16::try_from(packet.len()).unwrap_or(u16::MAX));
         packet.splice(..0, length.to_be_bytes());
     }
     let copies = if rule.has(&Oddity::Twice) { 2 } else { 1 };
@@ -167,6 +166,9 @@ mod tests {
         let message = said(&lines[2]);
         assert_eq!((message.metadata.id, message.metadata.truncation), (259, true));
         assert_eq!(told(&["* *: never"], false).1, [Line::Never]);
+        let forged = told(&["* *: first a first b raw c"], false).1;
+        assert_eq!(forged, ["a", "b", "c"].map(|text| Line::Say(Text::plain(text))));
+        assert_eq!(told(&["* *: raw x length 258"], true).1, [Line::Say(Text::plain("\x01\x02x"))]);
         assert_eq!(told(&["* *: raw ${ID}x"], true).1, [Line::Say(Text::plain("\0\x03\x01\x02x"))]);
     }
 
