@@ -25,10 +25,15 @@ fn main() -> ExitCode {
         trial("no_message_is_lost", no_message_is_lost),
         trial("a_backend_that_loses_is_found_out", a_backend_that_loses_is_found_out),
     ];
-    let trials = trials.into_iter().chain([Trial::test(
-        "the_status_of_a_program_is_known_with_sigchld_ignored",
-        the_status_of_a_program_is_known_with_sigchld_ignored,
-    )]);
+    let trials = trials.into_iter().chain([
+        Trial::test(
+            "the_status_of_a_program_is_known_with_sigchld_ignored",
+            the_status_of_a_program_is_known_with_sigchld_ignored,
+        ),
+        // Nobody else can give a program away.
+        Trial::test("a_set_uid_program_serves_nobody", a_set_uid_program_serves_nobody)
+            .with_ignored_flag(!rustix::process::geteuid().is_root()),
+    ]);
     let trials = trials.collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
@@ -80,6 +85,27 @@ fn the_status_of_a_program_is_known_with_sigchld_ignored() -> Result<(), Failed>
         let replies = String::from_utf8_lossy(&output.stdout);
         if !replies.contains(answer) {
             return Err(format!("{answer:?} is not in {replies:?}").into());
+        }
+    }
+    Ok(())
+}
+
+/// SEC-107: it would run the modules and programs that whoever starts it names.
+fn a_set_uid_program_serves_nobody() -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
+    let program = folder.path().join("mailfront");
+    fs::copy(env!("CARGO_BIN_EXE_suite"), &program)?;
+    let nobody = 65_534;
+    for (owner, mode, status) in [(0, 0o755, 0), (nobody, 0o4755, 111), (0, 0o2755, 0), (nobody, 0o2755, 111)]
+    {
+        std::os::unix::fs::chown(&program, Some(owner), Some(owner))?;
+        fs::set_permissions(&program, fs::Permissions::from_mode(mode))?;
+        let mut command = Command::new(&program);
+        let output = command.args(["smtp", "echo"]).env("MODULE_PATH", folder.path()).output()?;
+        let said = (output.status.code(), output.stdout.is_empty());
+        if said != (Some(status), status != 0) {
+            return Err(format!("mode {mode:o} of {owner}: {said:?}").into());
         }
     }
     Ok(())

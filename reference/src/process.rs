@@ -18,6 +18,13 @@ pub fn prepare() {
     open_standard_descriptors();
 }
 
+/// Whether the program runs with the rights of somebody else than who started it and set its environment.
+/// That environment names programs, folders and modules: such a program must not use it (SEC-107).
+pub fn has_foreign_rights() -> bool {
+    rustix::process::getuid() != rustix::process::geteuid()
+        || rustix::process::getgid() != rustix::process::getegid()
+}
+
 /// SIGPIPE would end the program without its reset hooks (CORE-SIG-1, SMTP-MISC-12). SIGCHLD, where the
 /// program that started us ignores it, would keep the exit status of every child from us (QMAIL-31).
 fn set_signals() {

@@ -4,7 +4,7 @@ use std::{ffi::OsString, os::unix::ffi::OsStringExt, path::Path};
 
 use bstr::BString;
 
-use crate::{check, driver, imap, modules, pop3, process, protocol::ExitStatus};
+use crate::{check, driver, imap, log::Log, modules, pop3, process, protocol::ExitStatus};
 
 /// The plugins of the wrappers for qmail (WRAP-1).
 const QMAIL: &[&str] = &[
@@ -69,14 +69,21 @@ pub fn run_as_called(words: impl IntoIterator<Item = OsString>) -> Option<i32> {
     Some(program.run(words))
 }
 
+/// The status of a program that cannot serve.
+const NO_SERVICE: i32 = 111;
+
 /// Runs the program `name` with these arguments and gives its exit status; 111 if there is none.
 pub fn run(name: &str, arguments: impl IntoIterator<Item = OsString>) -> i32 {
-    PROGRAMS.iter().find(|program| program.name == name).map_or(111, |program| program.run(arguments))
+    PROGRAMS.iter().find(|program| program.name == name).map_or(NO_SERVICE, |program| program.run(arguments))
 }
 
 impl Program {
     fn run(&self, arguments: impl IntoIterator<Item = OsString>) -> i32 {
         process::prepare();
+        if process::has_foreign_rights() {
+            Log::new(self.name).fatal(b"installed set-uid or set-gid, which is not safe");
+            return NO_SERVICE;
+        }
         let given = arguments.into_iter().map(|word| BString::from(word.into_vec()));
         match &self.kind {
             Kind::Mailfront(leading) => {

@@ -30,7 +30,7 @@ pub(super) const LARGE: Workload = Workload {
     is_done: |output| accepted(output) == 1,
     most: 0.25,
     // The backend keeps nothing of the message.
-    most_kib: Some(16 * 1024),
+    most_kib: Some(8 * 1024),
 };
 
 /// Many messages: what a message costs, starting its program included.
