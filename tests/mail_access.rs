@@ -1,5 +1,7 @@
-//! Clients of others fetch mail through the reference, under `tcpserver` and behind Debian's `cvm-pwfile`.
-//! Where one of these programs is missing the test is listed as ignored; with `CI` set it fails.
+//! Clients of others fetch mail through the reference, under `tcpserver` and behind Debian's `cvm-pwfile`
+//! and `cvm-unix`. Where one of these programs is missing the test is listed as ignored; with `CI` set it
+//! fails. Accounts of the system are a file of our own, mounted over the real one for one process only:
+//! where that is not allowed the test is ignored.
 
 use std::{
     env, fs,
@@ -45,6 +47,8 @@ fn main() -> ExitCode {
         trial("poplib_is_refused", &with("python3"), poplib_is_refused),
         trial("imaplib_logs_in", &with("python3"), imaplib_logs_in),
         trial("fetchmail_delivers_every_message", &with("fetchmail"), fetchmail_delivers_every_message),
+        trial("an_account_of_the_system_is_let_in", &SYSTEM, an_account_of_the_system_is_let_in)
+            .with_ignored_flag(!SYSTEM.iter().all(|name| is_there(name)) && !required || !can_mount()),
     ];
     libtest_mimic::run(&arguments, trials).exit_code()
 }
@@ -52,6 +56,34 @@ fn main() -> ExitCode {
 fn is_there(program: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path).any(|folder| folder.join(program).exists())
+}
+
+/// What is needed for accounts of the system.
+const SYSTEM: [&str; 4] = ["tcpserver", "cvm-unix", "python3", "unshare"];
+
+/// Starts what follows with other accounts of the system.
+const WITH_ACCOUNTS: [&str; 8] = [
+    "unshare",
+    "--mount",
+    "--propagation",
+    "private",
+    "sh",
+    "-c",
+    "mount --bind passwd /etc/passwd && mount --bind shadow /etc/shadow && exec \"$@\"",
+    "sh",
+];
+
+/// `secret`, as crypt(3) has it.
+const SECRET: &str =
+    "$6$mailfront$0.e74.8AVGD7Mj7.v38mUeJj/j3BQpdEGYVC7KNiapojU0s29VaXEZEaYboUQ0B5/b3YIR3xkotLCqTzatr0B1";
+
+/// Nobody's user and group, for accounts that are not root's.
+const NOBODY: u32 = 65_534;
+
+/// Whether a process may have mounts of its own.
+fn can_mount() -> bool {
+    let status = Command::new("unshare").args(["--mount", "true"]).stderr(Stdio::null()).status();
+    rustix::process::geteuid().is_root() && status.is_ok_and(|status| status.success())
 }
 
 /// A server of the reference for one user, on a port of the loopback interface. It ends with this value.
@@ -64,6 +96,12 @@ struct Server {
 impl Server {
     /// Starts `words` of the reference's programs for every connection.
     fn start(words: &[&str]) -> io::Result<Self> {
+        let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        Self::start_by(&[], words, uid, gid)
+    }
+
+    /// The same, with words in front of `tcpserver` and the maildir in the hands of another account.
+    fn start_by(front: &[&str], words: &[&str], uid: u32, gid: u32) -> io::Result<Self> {
         let folder = tempfile::tempdir()?;
         let bin = folder.path().join("bin");
         fs::create_dir(&bin)?;
@@ -77,12 +115,23 @@ impl Server {
         for (name, content) in MESSAGES {
             fs::write(home.join("Maildir/new").join(name), content)?;
         }
-        let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-        let accounts = format!("bob:secret:{uid}:{gid}:Bob:{}:/bin/sh\n", home.display());
         let path_of_accounts = folder.path().join("accounts");
-        fs::write(&path_of_accounts, accounts)?;
+        let home_of_bob = home.display();
+        fs::write(&path_of_accounts, format!("bob:secret:{uid}:{gid}:Bob:{home_of_bob}:/bin/sh\n"))?;
+        let passwd = format!("root:x:0:0:root:/:/bin/sh\nbob:x:{uid}:{gid}:Bob:{home_of_bob}:/bin/sh\n");
+        fs::write(folder.path().join("passwd"), passwd)?;
+        fs::write(folder.path().join("shadow"), format!("root:*:::::::\nbob:{SECRET}:19000::::::\n"))?;
+        if !front.is_empty() {
+            fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+            for sub in ["", "Maildir", "Maildir/cur", "Maildir/new", "Maildir/tmp"] {
+                std::os::unix::fs::chown(home.join(sub), Some(uid), Some(gid))?;
+            }
+        }
         let path = env::var("PATH").unwrap_or_default();
-        let mut tcpserver = Command::new("tcpserver")
+        let starter: Vec<&str> = front.iter().copied().chain(["tcpserver"]).collect();
+        let mut tcpserver = Command::new(starter[0])
+            .args(&starter[1..])
+            .current_dir(folder.path())
             .args(["-v", "-R", "-H", "-l", "localhost", "127.0.0.1", "0"])
             .args(words)
             .env("PATH", format!("{}:{path}", bin.display()))
@@ -212,6 +261,45 @@ p.quit()
         return Err(format!("left in cur: {left:?}").into());
     }
     Ok(())
+}
+
+/// With Debian's `cvm-unix`: one process with the account's ids serves the maildir, which root's process
+/// could read but another account's could not.
+fn an_account_of_the_system_is_let_in() -> Result<(), Failed> {
+    let words = ["pop3front-auth", "cvm-unix", "pop3front-maildir"];
+    let server = Server::start_by(&WITH_ACCOUNTS, &words, NOBODY, NOBODY)?;
+    // Nobody but root could change this one.
+    let kept = server.maildir().join("new/1000000005.e");
+    fs::write(&kept, "Subject: five\n\nof root\n")?;
+    fs::set_permissions(&kept, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    let script = r#"
+import poplib, sys
+p = poplib.POP3("127.0.0.1", int(sys.argv[1]), timeout=30)
+p.user("bob")
+try:
+    p.pass_("wrong")
+except poplib.error_proto as e:
+    assert b"Authentication failed" in e.args[0], e
+else:
+    raise SystemExit("a wrong password is accepted")
+p.user("bob"); p.pass_("secret")
+assert p.stat()[0] == 5, p.stat()
+assert p.retr(1)[1] == [b"Subject: one", b"", b"body", b""], p.retr(1)
+try:
+    p.retr(5)
+except poplib.error_proto as e:
+    assert b"Could not open" in e.args[0], e
+else:
+    raise SystemExit("the server still has root's rights")
+p.dele(2); p.quit()
+"#;
+    let (good, said) = python(script, &server)?;
+    let left = server.names("cur")?;
+    let expected = ["1000000001.a:2,S", "1000000003.c", "1000000004.d"];
+    if good && left.starts_with(&expected.map(String::from)) {
+        return Ok(());
+    }
+    Err(format!("left in cur: {left:?}; {said}").into())
 }
 
 fn poplib_is_refused() -> Result<(), Failed> {

@@ -14,12 +14,19 @@ fn suite() -> Command {
 
 /// A target whose `mailfront` is the reference behind a shell line.
 fn behind(line: &str, folder: &Path) -> std::io::Result<PathBuf> {
-    symlink(env!("CARGO_BIN_EXE_suite"), folder.join("mailfront"))?;
+    program_behind("mailfront", line, folder)
+}
+
+/// A target with a program of the reference behind a shell line.
+fn program_behind(program: &str, line: &str, folder: &Path) -> std::io::Result<PathBuf> {
+    let started = folder.join(program);
+    symlink(env!("CARGO_BIN_EXE_suite"), &started)?;
     let (script, target) = (folder.join("liar"), folder.join("liar.toml"));
-    let started = folder.join("mailfront");
     fs::write(&script, format!("#!/bin/sh\n{line}\nexec {} \"$@\"\n", started.display()))?;
     fs::set_permissions(&script, PermissionsExt::from_mode(0o755))?;
-    let source = format!("name = 'liar'\n[programs]\nmailfront = '{}'\n", script.display());
+    let features = "features = ['cvm-authenticate']";
+    let programs = format!("[programs]\n{program} = '{0}'\npop3 = '{0} Maildir'\n", script.display());
+    let source = format!("name = 'liar'\n{features}\n{programs}");
     fs::write(&target, source)?;
     Ok(target)
 }
@@ -97,4 +104,33 @@ fn a_wrong_front_end_is_shown_by_a_small_transcript() {
     };
     play(Path::new("reference")).success();
     play(&target).code(1);
+}
+
+#[test]
+fn the_reference_asks_modules_as_the_model_says() {
+    suite().args(["prop", "auth", "--cases", "150"]).assert().success();
+}
+
+#[test]
+fn a_front_end_that_asks_for_somebody_else_is_found_out() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let target = behind("export CVM_ACCOUNT_SPLIT_CHARS=%", folder.path()).expect("a target");
+    let failed = suite().args(["prop", "auth", "--target"]).arg(&target).assert().code(1);
+    let shown = String::from_utf8_lossy(&failed.get_output().stderr).into_owned();
+    assert!(shown.contains("account"), "{shown}");
+}
+
+#[test]
+fn messages_of_the_reference_read_as_their_files() {
+    suite().args(["prop", "retrieval", "--cases", "60"]).assert().success();
+}
+
+#[test]
+fn a_server_that_bends_messages_is_found_out() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let target = program_behind("pop3front-maildir", "sed -i 's/=$//' Maildir/cur/*", folder.path());
+    let failed =
+        suite().args(["prop", "retrieval", "--target"]).arg(target.expect("a target")).assert().code(1);
+    let shown = String::from_utf8_lossy(&failed.get_output().stderr).into_owned();
+    assert!(shown.contains("as retrieved"), "{shown}");
 }

@@ -6,6 +6,7 @@
 pub mod content;
 pub mod credentials;
 mod mail_access;
+mod mail_sessions;
 pub mod netstrings;
 pub mod queues;
 pub mod seeds;
@@ -31,6 +32,7 @@ use mailfront::{
 use mailfront_conformance::{sandbox, transcript};
 
 pub use mail_access::{imap, maildir_name, pop3};
+pub use mail_sessions::{log_in_session, maildir_session};
 
 /// A body.
 pub type Body = fn(&[u8]);
@@ -51,8 +53,10 @@ pub const BODIES: &[(&str, Body)] = &[
     ("glob", glob),
     ("hops", content::hops),
     ("imap", imap),
+    ("log_in_session", log_in_session),
     ("lua_returned", services::lua_returned),
     ("maildir_name", maildir_name),
+    ("maildir_session", maildir_session),
     ("mailrules", mailrules),
     ("mailrulesx", mailrulesx),
     ("netstring", netstrings::netstring),

@@ -35,7 +35,17 @@ pub fn of(target: &str, cases: &Cases) -> Vec<Vec<u8>> {
             "cvm_response" => answers(case),
             "sasl" => lines(case).iter().flat_map(|line| responses(line)).collect(),
             "imap" if case.id.contains("/imap-") => vec![everything(case)],
+            "log_in_session" if case.id.contains("/imap-") => vec![[b"\x01", &everything(case)[..]].concat()],
+            "log_in_session" if case.id.contains("/pop3-auth") => {
+                vec![[b"\0", &everything(case)[..]].concat()]
+            }
             "maildir_name" => names(case),
+            "maildir_session" if case.id.contains("pop3") => {
+                let message =
+                    case.front.maildir.iter().flatten().map(|(_, content)| content.as_bytes()).next();
+                let message = message.unwrap_or_default();
+                vec![[b"\0", message, b"\xff", &everything(case)[..]].concat()]
+            }
             "pop3" if case.id.contains("pop3") => lines(case).into_iter().chain(messages(case)).collect(),
             "tls_priority" => {
                 case.front.env.get("TLS_PRIORITY").map(|text| text.clone().into()).into_iter().collect()

@@ -34,6 +34,11 @@ fn wire() -> &'static Wire {
 /// Plays a session of `mailfront WORDS` in which the client sends `input` at once: what it is answered,
 /// and the exit status.
 pub fn play(words: &[&str], input: &[u8]) -> (Vec<u8>, i32) {
+    play_with(input, |connection| serve(words, connection))
+}
+
+/// The same for a session that is served by `serve`.
+pub fn play_with(input: &[u8], serve: impl FnOnce(Connection) -> i32) -> (Vec<u8>, i32) {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let wire = wire();
@@ -45,7 +50,8 @@ pub fn play(words: &[&str], input: &[u8]) -> (Vec<u8>, i32) {
         }
         to.write_all(input)?;
         to.rewind()?;
-        let status = serve(words);
+        let connection = Connection::over(wire.input.as_fd(), wire.output.as_fd(), Log::silent());
+        let status = serve(connection);
         let mut output = Vec::new();
         from.rewind()?;
         from.read_to_end(&mut output)?;
@@ -54,9 +60,8 @@ pub fn play(words: &[&str], input: &[u8]) -> (Vec<u8>, i32) {
     answer.unwrap_or_else(|error| panic!("a file in memory failed: {error}"))
 }
 
-fn serve(words: &[&str]) -> i32 {
-    let wire = wire();
-    let session = Session::new(Connection::over(wire.input.as_fd(), wire.output.as_fd(), Log::silent()));
+fn serve(words: &[&str], connection: Connection) -> i32 {
+    let session = Session::new(connection);
     let words: Vec<_> = words.iter().map(|word| (*word).into()).collect();
     let Some(words) = Words::from_arguments(&words) else { panic!("no protocol or backend") };
     let Ok(mut service) = Service::load(&session, &words) else { panic!("a module is missing") };

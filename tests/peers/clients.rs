@@ -122,7 +122,9 @@ fn send(sending: &Sending) -> Result<(), Failed> {
     service.envs(sending.environment.iter().map(|(name, value)| (name, filled(value))));
     let mut service = Service(service.stdout(Stdio::piped()).stderr(log).spawn()?);
     let mut port = String::new();
-    BufReader::new(service.0.stdout.take().ok_or("no output")?).read_line(&mut port)?;
+    // Kept to the end: who finds nobody reading may die of it.
+    let mut said = BufReader::new(service.0.stdout.take().ok_or("no output")?);
+    said.read_line(&mut port)?;
     let mut client = Command::new("swaks");
     client.args(["--server", &format!("127.0.0.1:{}", port.trim()), "--timeout", "20"]);
     client.args(["--from", "a@example.net", "--to", "b@example.com", "--body", "from a client"]);

@@ -13,12 +13,14 @@ use proptest::strategy::Strategy;
 use super::{Built, CasesValue, Failure, select};
 use crate::{
     exit::Status,
+    play::Delivery,
     property::{
-        Search, Stage,
+        Search, Stage, auth,
         content::{counters, patterns, trace},
         mail_rules::{self, Words, globs},
         maildir, packages,
         plugin_list::{self, Witness},
+        retrieval, search,
     },
     sandbox::Workshop,
     target::Target,
@@ -33,6 +35,9 @@ pub struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Property {
+    /// Whoever a client says it is, in whatever mechanism, the module is asked just that and its word
+    /// decides (AUTH-7 … 15).
+    Auth(Auth),
     /// Answers over a maildir and the files left behind are those of the model (MAILDIR-STAT-1 …
     /// MAILDIR-QUIT-9).
     Maildir(Maildir),
@@ -49,16 +54,29 @@ enum Property {
     Patterns(Common),
     /// Limits are kept to the byte, the recipient, the message and the hop (CNT-BYTES, CNT-RCPT, CNT-HOP).
     Counters(Common),
+    /// Retrieved messages are sent line by line and read by others as the files are, by any POP3 server (RFC
+    /// 1939 5, MAILDIR-DATA-1 … 4).
+    Retrieval(Maildir),
     /// The trace header is one header, whatever the client calls itself (RCVD-FMT, RCVD-HELO).
     Trace(Common),
 }
 
-/// The arguments of `prop maildir`.
+/// The arguments of `prop maildir` and `prop retrieval`.
 #[derive(Debug, clap::Args)]
 struct Maildir {
     #[command(flatten)]
     common: Common,
-    /// Leave out CR in messages and $POP3_EXACT, of which mailfront 2.12 has its own idea.
+    /// Leave out what others have their own idea of: CR in messages, $POP3_EXACT, a dot as the very first byte.
+    #[arg(long)]
+    plain: bool,
+}
+
+/// The arguments of `prop auth`.
+#[derive(Debug, clap::Args)]
+struct Auth {
+    #[command(flatten)]
+    common: Common,
+    /// Leave out what mailfront 2.12 has its own idea of: digests, NUL and long credentials, $MAXAUTHFAIL.
     #[arg(long)]
     plain: bool,
 }
@@ -125,6 +143,12 @@ pub fn run(arguments: &Arguments, built: Option<Built>) -> Result<Status, Failur
     let trial =
         |property, what, role| Trial { property, what, role, common, workshop: &workshop, target: &target };
     match &arguments.property {
+        Property::Auth(Auth { plain, .. }) => {
+            let strategy = || auth::inputs(!plain);
+            let trial = trial("auth", "sessions do", "mailfront");
+            let cut = |input: &auth::Input| (input.transcript(), input.delivery);
+            trial.judge("", strategy, cut, |_, _| Ok(()))
+        }
         Property::Maildir(Maildir { plain, .. }) => {
             let strategy = || maildir::inputs(!plain);
             trial("maildir", "sessions do", "pop3front-maildir").run("", strategy, maildir::Input::transcript)
@@ -161,6 +185,12 @@ pub fn run(arguments: &Arguments, built: Option<Built>) -> Result<Status, Failur
             let transcript = |input: &counters::Input| input.transcript(counters::over);
             trial("counters", "limits do", "mailfront").run("", counters::Input::strategy, transcript)
         }
+        Property::Retrieval(Maildir { plain, .. }) => {
+            let strategy = || retrieval::Input::strategy(!plain);
+            let trial = trial("retrieval", "maildirs read", "pop3");
+            let at_once = |input: &retrieval::Input| (input.transcript(), Delivery::Burst);
+            trial.judge("", strategy, at_once, retrieval::Input::reads_alike)
+        }
         Property::Trace(_) => {
             let transcript = |input: &trace::Input| input.transcript(trace::fit);
             trial("trace", "headers do", "mailfront").run("", trace::Input::strategy, transcript)
@@ -171,7 +201,9 @@ pub fn run(arguments: &Arguments, built: Option<Built>) -> Result<Status, Failur
 impl Property {
     fn common(&self) -> &Common {
         match self {
-            Self::Maildir(Maildir { common, .. })
+            Self::Auth(Auth { common, .. })
+            | Self::Maildir(Maildir { common, .. })
+            | Self::Retrieval(Maildir { common, .. })
             | Self::Packages(Packages { common })
             | Self::PluginList(PluginList { common, .. })
             | Self::MailRules(MailRules { common, .. })
@@ -204,6 +236,21 @@ impl Trial<'_> {
     where
         S::Value: Debug + Send,
     {
+        self.judge(how, strategy, |input| (transcript(input), Delivery::Burst), |_, _| Ok(()))
+    }
+
+    /// The same with the delivery of each transcript, where a transcript does not say all: what the server
+    /// said is also held against `more`.
+    fn judge<S: Strategy>(
+        &self,
+        how: &str,
+        strategy: impl Fn() -> S + Sync,
+        transcript: impl Fn(&S::Value) -> (String, Delivery) + Sync,
+        more: impl Fn(&S::Value, &[u8]) -> search::Trial + Sync,
+    ) -> Result<Status, Failure>
+    where
+        S::Value: Debug + Send,
+    {
         let Self { property, what, common, workshop, target, .. } = self;
         let Some(program) = target.program(self.role) else {
             let what = format!("target {} has no program {}", target.name, self.role);
@@ -217,7 +264,10 @@ impl Trial<'_> {
         let search = Search { cases, seed, jobs: common.jobs.unwrap_or(JOBS_PER_PROCESSOR * processors) };
         let stage = Stage { workshop, target, program };
         let started = Instant::now();
-        let found = search.run(strategy, |input| stage.play(&transcript(input)))?;
+        let found = search.run(strategy, |input| {
+            let (transcript, delivery) = transcript(input);
+            stage.play_and(&transcript, delivery, |output| more(input, output))
+        })?;
         let Some(found) = found else {
             let a_second = f64::from(cases) / started.elapsed().as_secs_f64();
             anstream::println!(
@@ -226,9 +276,10 @@ impl Trial<'_> {
             );
             return Ok(if cases == 0 { Status::NothingVerified } else { Status::Expected });
         };
-        let transcript = transcript(&found.input);
-        let why = found.why;
-        anstream::eprintln!("{property}: {} departs from the model (seed {seed}):\n{why}", target.name);
+        let (transcript, delivery) = transcript(&found.input);
+        let (name, why) = (&target.name, found.why);
+        let delivery = delivery.name();
+        anstream::eprintln!("{property}: {name} departs from the model (seed {seed}, {delivery}):\n{why}");
         anstream::print!("{transcript}");
         if let Some(folder) = &common.out {
             let place = write(folder, &format!("{property}-{seed}"), &transcript)?;

@@ -28,19 +28,31 @@ impl Stage<'_> {
     /// # Errors
     /// The transcript cannot be read or the play could not be done.
     pub fn play(&self, source: &str) -> io::Result<Trial> {
-        let case = parse("made-up", source).map_err(|e| io::Error::other(format!("{e} in\n{source}")))?;
-        let findings = self.findings(&case)?;
-        Ok(if findings.is_empty() { Ok(()) } else { Err(told(&findings)) })
+        // All at once is the fastest delivery.
+        self.play_and(source, Delivery::Burst, |_| Ok(()))
     }
 
-    fn findings(&self, case: &Case) -> io::Result<Vec<Finding>> {
+    /// The same in a delivery of one's choice; what the server said is also held against `more`.
+    ///
+    /// # Errors
+    /// The transcript cannot be read or the play could not be done.
+    pub fn play_and(
+        &self,
+        source: &str,
+        delivery: Delivery,
+        more: impl FnOnce(&[u8]) -> Trial,
+    ) -> io::Result<Trial> {
+        let case = parse("made-up", source).map_err(|e| io::Error::other(format!("{e} in\n{source}")))?;
+        let (findings, output) = self.findings(&case, delivery)?;
+        Ok(more(&output).and(if findings.is_empty() { Ok(()) } else { Err(told(&findings)) }))
+    }
+
+    fn findings(&self, case: &Case, delivery: Delivery) -> io::Result<(Vec<Finding>, Vec<u8>)> {
         let world = World::new(self.workshop, self.target, &case.front)?;
-        // All at once is the fastest delivery; the order of plugins has nothing to do with it.
-        let delivery = Delivery::Burst;
         let mut outcome = play::play(case, &self.program, self.target.pipelining, &world, delivery, LIMIT)?;
         let mut findings = judge(case, &world, &mut outcome).findings;
         findings.retain(|finding| finding.level > Level::May);
-        Ok(findings)
+        Ok((findings, outcome.output))
     }
 }
 

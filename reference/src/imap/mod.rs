@@ -58,8 +58,17 @@ pub fn run(arguments: &[BString]) -> ExitStatus {
     // The next program gets every byte that is not for this one (IMAP-EXEC-4).
     connection.read_nothing_ahead();
     TimeLimits::of_authentication().apply_to(&connection);
+    serve(connection, arguments, |name| process_variable(name.as_bytes()))
+}
+
+/// Serves a client until it goes, or until this is the program that `arguments` name. `setting` is what a
+/// variable is set to.
+pub fn serve(
+    connection: Connection,
+    arguments: &[BString],
+    setting: impl Fn(&str) -> Option<BString>,
+) -> ExitStatus {
     let client = Client { connection };
-    let setting = |name: &str| process_variable(name.as_bytes());
     let refused = |text: &str| client.untagged(&format!("BYE {text}")).break_value();
     if arguments.is_empty() {
         return refused("Usage: imapfront-auth imapd [args ...]").unwrap_or(ExitStatus::DONE);
@@ -70,7 +79,7 @@ pub fn run(arguments: &[BString]) -> ExitStatus {
     let mut session = Auth {
         client,
         modules: Modules::from_list(&modules),
-        mechanisms: Mechanisms::from_settings(setting),
+        mechanisms: Mechanisms::from_settings(&setting),
         program: arguments.to_vec(),
         attempts: Attempts::from_setting(setting(MAXAUTHFAIL).as_ref().map(|value| value.as_bytes())),
     };

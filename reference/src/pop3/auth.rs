@@ -51,11 +51,21 @@ pub fn run(arguments: &[BString]) -> ExitStatus {
     // The next program gets every byte that is not for this one (POPAUTH-EXEC-7).
     connection.read_nothing_ahead();
     TimeLimits::of_authentication().apply_to(&connection);
-    let setting = |name: &str| process_variable(name.as_bytes());
+    serve(connection, modules, program, |name| process_variable(name.as_bytes()))
+}
+
+/// Serves a client until it goes, or until this is `program`. `modules` is the list for PASS, `setting` what
+/// a variable is set to.
+pub fn serve(
+    connection: Connection,
+    modules: &[u8],
+    program: &[BString],
+    setting: impl Fn(&str) -> Option<BString>,
+) -> ExitStatus {
     let mut session = Auth {
         client: Client { connection },
         modules: Modules::from_list(modules),
-        mechanisms: Mechanisms::from_settings(setting),
+        mechanisms: Mechanisms::from_settings(&setting),
         program: program.to_vec(),
         user: None,
         users_left: positive(&[b"MAXUSERCMD"]),

@@ -42,12 +42,19 @@ pub fn run(arguments: &[BString]) -> ExitStatus {
     let connection = Connection::new(Log::new(NAME));
     TimeLimits::of_session().apply_to(&connection);
     let client = Client { connection };
-    let store = match store(arguments, &client) {
-        ControlFlow::Continue(store) => store,
-        ControlFlow::Break(status) => return status,
-    };
-    let is_exact = process_variable(b"POP3_EXACT").is_some_and(|value| value == "1");
-    let mut maildir = Maildir { client, store, is_exact };
+    match store(arguments, &client) {
+        ControlFlow::Continue(store) => {
+            let is_exact = process_variable(b"POP3_EXACT").is_some_and(|value| value == "1");
+            serve(client.connection, store, is_exact)
+        }
+        ControlFlow::Break(status) => status,
+    }
+}
+
+/// Serves these messages to the end of the session (MAILDIR-LOG-1). `is_exact`: with no empty line behind
+/// a message (MAILDIR-DATA-8).
+pub fn serve(connection: Connection, store: Store, is_exact: bool) -> ExitStatus {
+    let mut maildir = Maildir { client: Client { connection }, store, is_exact };
     let status = maildir.serve();
     maildir.client.connection.log_bytes();
     status
