@@ -90,6 +90,19 @@ fn a_target_whose_program_is_not_there_is_three() {
 }
 
 #[test]
+fn a_server_that_is_not_installed_is_named_with_what_to_do() {
+    for verb in ["doctor", "run"] {
+        let mut suite = suite();
+        suite.args([verb, "--target", "notqmail"]).env("NOTQMAIL", "/no/such/folder");
+        let (_, err) = said(&mut suite, 3);
+        assert!(
+            err.contains("no program /no/such/folder/bin/qmail-qmtpd") && err.contains("$NOTQMAIL"),
+            "{err}"
+        );
+    }
+}
+
+#[test]
 fn a_wrong_target_file_is_named_with_its_place() {
     let folder = tempfile::tempdir().expect("a folder");
     let place = folder.path().join("wrong.toml");

@@ -4,7 +4,7 @@ use bstr::ByteSlice;
 use mailfront::wire::{
     address::ADDRESS_MAX,
     netstring::{DIGITS_MAX, Field, Length, LengthError, Step, Unfit},
-    qmtp::{List, ListError, Recipients},
+    qmtp::{List, ListError, Recipients, Room},
 };
 use mailfront_conformance::transcript::netstring::{self, Next};
 
@@ -55,12 +55,12 @@ pub fn netstring(input: &[u8]) {
 }
 
 /// A list of recipients is what a plain reading of QMTP-RCPT-2 makes of it, however it is cut. The first
-/// byte chooses the cuts, the second how many recipients are kept.
+/// byte chooses the cuts, the second how many recipients, and how many bytes of theirs, are kept.
 pub fn recipient_list(input: &[u8]) {
     let [step, most, bytes @ ..] = input else { return };
-    let most = usize::from(*most);
+    let room = Room { recipients: usize::from(*most), bytes: usize::from(*most) * 4 };
     let read = |size: usize| -> Recipients {
-        let mut list = List::new(bytes.len() as u64, most);
+        let mut list = List::new(bytes.len() as u64, room);
         bytes.chunks(size).for_each(|piece| list.push(piece));
         list.finish()
     };
@@ -94,7 +94,8 @@ pub fn recipient_list(input: &[u8]) {
     };
     assert_eq!(whole.error, error);
     assert_eq!(whole.recipients.len() as u64 + whole.excess, count as u64);
-    assert!(whole.recipients.len() <= most);
+    assert!(whole.recipients.len() <= room.recipients);
+    assert!(whole.recipients.iter().map(|(kept, _)| kept.len()).sum::<usize>() <= room.bytes);
 }
 
 /// Whatever is sent as a QMQP package, at most one answer comes, and it is a netstring with a meaning.

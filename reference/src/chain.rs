@@ -20,6 +20,10 @@ use crate::{
 /// Recipients of one message; after that many every further one is refused (SMTP-RCPT-8, CORE-LIM-1).
 pub const RECIPIENTS_MAX: usize = 10_000;
 
+/// Bytes of the recipients of one message, together: as many as [`RECIPIENTS_MAX`] of the longest path of
+/// RFC 5321 (256 octets) have. Who needs more of them at once is told as for too many (CORE-LIM-1).
+pub const RECIPIENT_BYTES_MAX: usize = RECIPIENTS_MAX * 256;
+
 /// The modules of a session and the message they are working on.
 pub struct Chain {
     plugins: Vec<Named>,
@@ -29,6 +33,8 @@ pub struct Chain {
     /// Why the message being read will be refused at its end (HOOK-DATA-2).
     failure: Option<Response>,
     recipients: usize,
+    /// Bytes that the client sent for them.
+    recipient_bytes: usize,
 }
 
 /// A command of a module, found by [`Chain::commands`].
@@ -49,7 +55,7 @@ impl Chain {
     /// A chain over loaded modules. `needs_file`: each message must be in a temporary file
     /// (PLUG-LIST-7).
     pub fn new(plugins: Vec<Named>, backend: Named, needs_file: bool) -> Self {
-        Self { plugins, backend, needs_file, scratch: None, failure: None, recipients: 0 }
+        Self { plugins, backend, needs_file, scratch: None, failure: None, recipients: 0, recipient_bytes: 0 }
     }
 
     /// The plugins in their order.
@@ -69,14 +75,11 @@ impl Chain {
 
     /// What the modules have to say to `--check`; reads every variable they will look up.
     pub fn check(&self, session: &Session) -> Vec<Finding> {
-        let mut findings = Vec::new();
-        for named in std::iter::once(&self.backend).chain(&self.plugins) {
-            for name in named.module.variables() {
-                let _shown_later = session.variable(name.as_bytes());
-            }
-            findings.extend(named.module.check(session));
+        let modules = || std::iter::once(&self.backend).chain(&self.plugins);
+        for name in modules().flat_map(|named| named.module.variables()) {
+            let _shown_later = session.variable(name.as_bytes());
         }
-        findings
+        modules().flat_map(|named| named.module.check(session)).collect()
     }
 
     /// What the modules have to say to `--check` about a start that was refused.
@@ -149,6 +152,7 @@ impl Chain {
         self.scratch = None;
         self.failure = None;
         self.recipients = 0;
+        self.recipient_bytes = 0;
         let _ = session.take_injected();
         if self.backend.module.has(Hook::Reset) {
             let _ignored = self.backend.module.reset(session);
@@ -189,7 +193,8 @@ impl Chain {
         address: &mut BString,
         parameters: &mut BString,
     ) -> Response {
-        if self.recipients >= RECIPIENTS_MAX {
+        let bytes = self.recipient_bytes + address.len();
+        if self.recipients >= RECIPIENTS_MAX || bytes > RECIPIENT_BYTES_MAX {
             return Response::new(452, "4.5.3 Too many recipients.");
         }
         let answer = walk(&mut self.plugins, Hook::Recipient, session, |module| {
@@ -212,7 +217,10 @@ impl Chain {
         let answer =
             if backend.has(Hook::Recipient) { backend.recipient(session, address, parameters) } else { None };
         let response = envelope_answer(accepted, answer, "2.1.5 Recipient accepted.");
-        self.recipients += usize::from(response.is_ok());
+        if response.is_ok() {
+            self.recipients += 1;
+            self.recipient_bytes = bytes;
+        }
         response
     }
 

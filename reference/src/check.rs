@@ -21,6 +21,9 @@ use crate::{
 /// What is read before settings are recorded, or only where a session needs it.
 const EARLY_SETTINGS: &[&str] = &["MODULE_PATH", "MSG_DEBUG", "MSG_NO_PROGRAM", "PROTO", "TMPDIR"];
 
+/// Settings of which is told whether they have a value, and not which (CORE-ARG-4).
+const SECRETS: &[&str] = &["CVM_LOOKUP_SECRET", "LOOKUP_SECRET"];
+
 const HELP: &str = "\
 usage: mailfront PROTOCOL BACKEND [LIST ...]
        mailfront --check PROTOCOL BACKEND [LIST ...]
@@ -141,7 +144,11 @@ fn summary(session: &Session, service: &Service) -> Vec<u8> {
     let mut lines: Vec<Vec<u8>> = vec![[b"backend ", chain.backend().name().as_bytes()].concat()];
     lines.extend(chain.plugins().iter().map(|plugin| [b"plugin ", plugin.name().as_bytes()].concat()));
     lines.push(format!("temporary file {}", if chain.needs_file() { "yes" } else { "no" }).into());
+    let is_secret = |name: &BString| SECRETS.iter().any(|secret| secret.as_bytes() == name.as_slice());
     lines.extend(session.settings().into_iter().map(|(name, value)| match value {
+        Some(value) if !value.is_empty() && is_secret(&name) => {
+            [b"setting ", name.as_bytes(), b" set, not shown"].concat()
+        }
         Some(value) => [b"setting ", name.as_bytes(), b"=", &value].concat(),
         None => [b"setting ", name.as_bytes(), b" unset"].concat(),
     }));

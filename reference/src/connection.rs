@@ -104,8 +104,8 @@ pub struct Connection {
     bytes_in: Cell<u64>,
     bytes_out: Cell<u64>,
     reading: Cell<Reading>,
-    /// Whether the system can be asked to write as much as fits, without waiting for the rest.
-    writes_much: Cell<bool>,
+    /// Whether the system can be asked to write as much as fits, without waiting.
+    writes_at_once: Cell<bool>,
 }
 
 /// How much is taken from the system at once.
@@ -147,7 +147,7 @@ impl Connection {
             bytes_in: Cell::new(0),
             bytes_out: Cell::new(0),
             reading: Cell::new(Reading::Ahead),
-            writes_much: Cell::new(true),
+            writes_at_once: Cell::new(true),
         }
     }
 
@@ -286,6 +286,25 @@ impl Connection {
         buffer.start = buffer.bytes.len().min(buffer.start + count);
     }
 
+    /// Lends the bytes of [`Connection::fill`] to `take`, which says how many of them it used up. Who reads
+    /// from the connection meanwhile gets what comes behind them.
+    ///
+    /// # Errors
+    /// There will be none.
+    pub fn lend(&self, take: impl FnOnce(&[u8]) -> usize) -> Result<(), End> {
+        drop(self.fill()?);
+        let Buffer { bytes, start } = self.buffer.take();
+        let start = bytes.len().min(start + take(&bytes[start..]));
+        let mut buffer = self.buffer.borrow_mut();
+        if buffer.start == buffer.bytes.len() {
+            *buffer = Buffer { bytes, start };
+        } else {
+            drop(buffer);
+            self.give_back(&bytes[start..]);
+        }
+        Ok(())
+    }
+
     /// Exactly `count` bytes. What is kept grows with what comes, not with what was announced.
     ///
     /// # Errors
@@ -368,7 +387,7 @@ impl Connection {
     pub fn log_refusal(&self, response: &Response) {
         if !response.is_ok() {
             for line in response.lines() {
-                self.log.line(&[format!("{} ", response.number()).as_bytes(), line].concat());
+                self.log.parts(&[format!("{} ", response.number()).as_bytes(), line]);
             }
         }
     }
@@ -464,31 +483,36 @@ impl Connection {
     fn transmit_counted(&self, bytes: &[u8]) -> (u64, Result<(), End>) {
         let mut sent = 0;
         while sent < bytes.len() {
-            if let Err(end) = self.wait(self.output, PollFlags::OUT) {
-                return (sent as u64, Err(end));
-            }
             match self.write_some(&bytes[sent..]) {
                 Ok(written) => sent += written,
-                Err(Errno::INTR | Errno::AGAIN) => {}
-                Err(_) => return (sent as u64, Err(End::Failed)),
+                Err(end) => return (sent as u64, Err(end)),
             }
         }
         (sent as u64, Ok(()))
     }
 
-    /// Writes what the client takes at once.
-    fn write_some(&self, bytes: &[u8]) -> Result<usize, Errno> {
-        if self.writes_much.get() {
+    /// Writes what the client takes at once, and waits first only if that is nothing; perhaps nothing.
+    fn write_some(&self, bytes: &[u8]) -> Result<usize, End> {
+        if self.writes_at_once.get() {
+            self.check_limit()?;
             let much = [IoSlice::new(&bytes[..bytes.len().min(READ_SIZE)])];
             match pwritev2(self.output, &much, u64::MAX, ReadWriteFlags::NOWAIT) {
+                Ok(written) => return Ok(written),
+                Err(Errno::INTR) => return Ok(0),
+                Err(Errno::AGAIN) => {}
                 // Not every descriptor and every kernel can be asked so.
-                Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL | Errno::SPIPE | Errno::AGAIN) => {
-                    self.writes_much.set(false);
+                Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL | Errno::SPIPE) => {
+                    self.writes_at_once.set(false);
                 }
-                done => return done,
+                Err(_) => return Err(End::Failed),
             }
         }
-        rustix::io::write(self.output, &bytes[..bytes.len().min(WRITE_SIZE)])
+        self.wait(self.output, PollFlags::OUT)?;
+        match rustix::io::write(self.output, &bytes[..bytes.len().min(WRITE_SIZE)]) {
+            Ok(written) => Ok(written),
+            Err(Errno::INTR | Errno::AGAIN) => Ok(0),
+            Err(_) => Err(End::Failed),
+        }
     }
 
     /// Reads once, into an empty buffer; no more than `wanted`, or than a line, where nothing may be read
@@ -523,16 +547,19 @@ impl Connection {
 
     /// Waits until `fd` is ready, or has an error that the next call will tell.
     fn wait(&self, fd: BorrowedFd<'static>, event: PollFlags) -> Result<(), End> {
+        self.check_limit()?;
         let (until, cause) = self.limit();
-        // A busy client must not outlive the session limit either.
-        if until <= Instant::now() {
-            return Err(cause);
-        }
         match wait::ready(fd, event, until) {
             Ok(true) => Ok(()),
             Ok(false) => Err(cause),
             Err(_) => Err(End::Failed),
         }
+    }
+
+    /// A busy client must not outlive the session limit either.
+    fn check_limit(&self) -> Result<(), End> {
+        let is_over = self.deadline.get().is_some_and(|deadline| deadline <= Instant::now());
+        if is_over { Err(End::SessionOver) } else { Ok(()) }
     }
 
     /// How long a wait that begins now may last, and what it means if it does.

@@ -100,6 +100,7 @@ impl Service {
                 Ok(Named { name: name.to_owned(), module })
             })?;
         }
+        session.set_message_waits(needs_file);
         let backend = Named { name: words.backend.to_owned(), module: backend };
         Ok(Self { protocol, chain: Chain::new(plugins, backend, needs_file) })
     }

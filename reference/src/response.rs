@@ -1,5 +1,7 @@
 //! What a hook answers and a client is told: a number and a text (CORE-RESP-1 … 8).
 
+use std::io::Write as _;
+
 use bstr::{BString, ByteSlice};
 
 use crate::wire::text;
@@ -109,6 +111,9 @@ fn smtp_reply(response: &Response) -> Vec<u8> {
     reply
 }
 
+/// Room for what is around the text of a netstring.
+const FRAME: usize = 24;
+
 fn netstring_reply(response: &Response) -> Vec<u8> {
     let letter = match response.number() {
         500.. => b'D',
@@ -116,7 +121,9 @@ fn netstring_reply(response: &Response) -> Vec<u8> {
         _ => b'K',
     };
     let text = response.text().unwrap_or_default();
-    let mut reply = format!("{}:", text.len() + 1).into_bytes();
+    let mut reply = Vec::with_capacity(text.len() + FRAME);
+    // There is no way in which this can fail.
+    let _written = write!(reply, "{}:", text.len() + 1);
     reply.push(letter);
     reply.extend_from_slice(text);
     reply.push(b',');

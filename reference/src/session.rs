@@ -63,6 +63,7 @@ pub struct Session {
     settings: RefCell<Option<BTreeMap<BString, Option<BString>>>>,
     /// Whether `helo_domain` came from HELO or EHLO and may be replaced by the next one (SESS-STR-3).
     helo_is_from_client: Cell<bool>,
+    message_waits: Cell<bool>,
 }
 
 /// A variable of the process environment, as bytes.
@@ -86,6 +87,7 @@ impl Session {
             injected: RefCell::default(),
             settings: RefCell::default(),
             helo_is_from_client: Cell::new(false),
+            message_waits: Cell::new(false),
         }
     }
 
@@ -310,6 +312,17 @@ impl Session {
         matches!(self.protocol.borrow().as_slice(), b"QMQP" | b"QMTP")
     }
 
+    /// Says whether each message waits in a temporary file for its end (PLUG-LIST-7).
+    pub fn set_message_waits(&self, waits: bool) {
+        self.message_waits.set(waits);
+    }
+
+    /// Whether the backend begins with a message before its envelope, and so what a rule sets, is known
+    /// (NS-HOOK-5).
+    pub fn backend_is_ahead(&self) -> bool {
+        self.envelope_is_last() && !self.message_waits.get()
+    }
+
     /// Adds bytes in front of the message, from a data-start hook (HOOK-DATA-6).
     pub fn inject(&self, bytes: &[u8]) {
         self.injected.borrow_mut().extend_from_slice(bytes);
@@ -331,6 +344,11 @@ impl Session {
     /// Writes a line to the log (CORE-LOG-1).
     pub fn log(&self, text: &[u8]) {
         self.connection.log.line(text);
+    }
+
+    /// As [`Session::log`], of a text in parts.
+    pub fn log_parts(&self, text: &[&[u8]]) {
+        self.connection.log.parts(text);
     }
 }
 

@@ -67,7 +67,7 @@ pub fn of(numbers: &Numbers) -> Vec<Limit> {
     limits
 }
 
-/// Processor time against the second target, if that does the same, and memory.
+/// Processor time against the second target, if that does the same, and against that of reading; memory.
 fn of_workload(taken: &Taken, numbers: &Numbers) -> Vec<Limit> {
     let Some(workload) = workload::ALL.iter().find(|one| one.name == taken.workload) else {
         return Vec::new();
@@ -79,13 +79,19 @@ fn of_workload(taken: &Taken, numbers: &Numbers) -> Vec<Limit> {
         most: workload.most,
         unit: "× the second target",
     });
+    let read = workload.most_read.zip(taken.read_millis).map(|(most, millis)| Limit {
+        what: format!("processor time, {}", workload.name),
+        seen: taken.millis / millis,
+        most,
+        unit: "× reading",
+    });
     let memory = workload.most_kib.map(|most| Limit {
         what: format!("memory, {}", workload.name),
         seen: super::float(taken.kib),
         most: super::float(most),
         unit: "KiB",
     });
-    processor.into_iter().chain(memory).collect()
+    processor.into_iter().chain(read).chain(memory).collect()
 }
 
 #[cfg(test)]
@@ -129,13 +135,24 @@ mod tests {
 
     #[test]
     fn a_workload_is_compared_where_both_do_it() {
-        let taken = |millis| Taken { workload: workload::ALL[0].name, millis, kib: 1 };
+        let taken = |millis| Taken { workload: workload::ALL[0].name, millis, read_millis: None, kib: 1 };
         let with = |millis| Measured { workloads: vec![taken(millis)], ..measured(500.0, 1.0, 2000) };
         let without = || measured(500.0, 10.0, 2000);
         let slow = with(1000.0);
         let missed = |second| missed(vec![slow.clone(), second]).join(";");
         assert!(missed(with(1000.0)).contains(workload::ALL[0].name));
         assert!(!missed(without()).contains(workload::ALL[0].name));
+    }
+
+    #[test]
+    fn a_workload_of_bytes_is_compared_with_reading_them() {
+        let workload = workload::ALL.iter().find(|one| one.most_read.is_some()).expect("one has the limit");
+        let with = |millis| {
+            let taken = Taken { workload: workload.name, millis, read_millis: Some(10.0), kib: 1 };
+            Measured { workloads: vec![taken], ..measured(500.0, 1.0, 2000) }
+        };
+        assert_eq!(missed(vec![with(11.0)]), [""; 0]);
+        assert_eq!(missed(vec![with(20.0)]), [format!("processor time, {}", workload.name)]);
     }
 
     #[test]

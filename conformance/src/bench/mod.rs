@@ -173,7 +173,11 @@ impl Bench {
         targets: &[Target],
     ) -> io::Result<Vec<Option<workload::Taken>>> {
         let mut seen: Vec<(Vec<f64>, Vec<f64>)> = vec![Default::default(); targets.len()];
+        let mut read = Vec::new();
         for _ in 0..self.messages {
+            if let (Some(_), Some(target)) = (workload.most_read, targets.first()) {
+                read.push(workload.read(self, workshop, target)?.processor.as_secs_f64() * 1e3);
+            }
             for (target, (millis, kib)) in targets.iter().zip(&mut seen) {
                 if let Some(costs) = workload.run(self, workshop, target)? {
                     millis.push(costs.processor.as_secs_f64() * 1e3);
@@ -181,10 +185,12 @@ impl Bench {
                 }
             }
         }
+        let read_millis = (!read.is_empty()).then(|| median(read));
         let taken = |(millis, kib): (Vec<f64>, Vec<f64>)| {
             (!millis.is_empty()).then(|| workload::Taken {
                 workload: workload.name,
                 millis: median(millis),
+                read_millis,
                 kib: whole(median(kib)),
             })
         };

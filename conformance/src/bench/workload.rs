@@ -23,7 +23,7 @@ use crate::{
         wire::{Stop, Until, Wire},
     },
     sandbox::{Workshop, World},
-    target::Target,
+    target::{Program, Target},
     transcript::Front,
 };
 
@@ -42,6 +42,9 @@ pub const ALL: &[Workload] = &[
     qmail::LARGE,
     qmail::MANY,
 ];
+
+/// A program that reads its input, counts the bytes and does nothing else.
+pub const COUNTER: &str = "/usr/bin/wc";
 
 /// The guard against a program that does not end.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -64,6 +67,9 @@ pub struct Workload {
     pub is_done: fn(&[u8]) -> bool,
     /// The most processor time, as a multiple of the second target's.
     pub most: f64,
+    /// Where bytes are all the work: the most processor time, as a multiple of what [`COUNTER`] takes to read
+    /// the same.
+    pub most_read: Option<f64>,
     /// The most peak memory in KiB, if there is a limit.
     pub most_kib: Option<u64>,
 }
@@ -75,6 +81,8 @@ pub struct Taken {
     pub workload: &'static str,
     /// Milliseconds of processor time from start to end.
     pub millis: f64,
+    /// Those of [`COUNTER`] for the same input, where there is a limit to that.
+    pub read_millis: Option<f64>,
     /// Peak resident memory in KiB.
     pub kib: u64,
 }
@@ -106,9 +114,30 @@ impl Workload {
         let world = World::new(workshop, target, &front)?;
         (self.prepare)(bench, &world.folder)?;
         let arguments: Vec<String> = words.iter().skip(1).map(|word| world.fill(word)).collect();
-        let process = Process::start(&program, &arguments, &world, Delivery::Lockstep)?;
+        self.play(&program, &arguments, &world, (self.input)(bench), self.is_done).map(Some)
+    }
+
+    /// Lets [`COUNTER`] read the input.
+    ///
+    /// # Errors
+    /// As [`Workload::run`].
+    pub(super) fn read(&self, bench: &Bench, workshop: &Workshop, target: &Target) -> io::Result<Costs> {
+        let world = World::new(workshop, target, &Front { run: self.run.into(), ..Front::default() })?;
+        let program = Program { path: COUNTER.into(), words: vec!["-c".into()], port: None };
+        self.play(&program, &[], &world, (self.input)(bench), |output| !output.is_empty())
+    }
+
+    fn play(
+        &self,
+        program: &Program,
+        arguments: &[String],
+        world: &World,
+        input: Vec<u8>,
+        is_done: fn(&[u8]) -> bool,
+    ) -> io::Result<Costs> {
+        let process = Process::start(program, arguments, world, Delivery::Lockstep)?;
         let mut wire = Wire::new(process, world.servers.take(), Delivery::Lockstep, LIMIT);
-        let costs = self.serve(&mut wire, (self.input)(bench));
+        let costs = serve(&mut wire, input, is_done);
         let reaped = wire.process.reap(costs.is_err());
         let costs = costs.map_err(|e| {
             let said = wire.output[..wire.output.len().min(400)].as_bstr();
@@ -120,23 +149,23 @@ impl Workload {
             ))
         })?;
         reaped?;
-        Ok(Some(costs))
+        Ok(costs)
     }
+}
 
-    fn serve(&self, wire: &mut Wire, input: Vec<u8>) -> io::Result<Costs> {
-        let bytes = input.len() as u64;
-        wire.send(&input);
-        drop(input);
-        wire.pump(Until::Silence)?;
-        let peak = wire.process.peak_memory().unwrap_or(0);
-        wire.half_close();
-        match wire.pump(Until::End)? {
-            Stop::Ended if (self.is_done)(&wire.output) => {}
-            Stop::Ended => return Err(io::Error::other("it does not do the work")),
-            _ => return Err(io::Error::other("it does not end")),
-        }
-        Ok(Costs { processor: processor_time(wire.process.pid())?, peak, bytes })
+fn serve(wire: &mut Wire, input: Vec<u8>, is_done: fn(&[u8]) -> bool) -> io::Result<Costs> {
+    let bytes = input.len() as u64;
+    wire.send(&input);
+    drop(input);
+    wire.pump(Until::Silence)?;
+    let peak = wire.process.peak_memory().unwrap_or(0);
+    wire.half_close();
+    match wire.pump(Until::End)? {
+        Stop::Ended if is_done(&wire.output) => {}
+        Stop::Ended => return Err(io::Error::other("it does not do the work")),
+        _ => return Err(io::Error::other("it does not end")),
     }
+    Ok(Costs { processor: processor_time(wire.process.pid())?, peak, bytes })
 }
 
 /// Writes a file of the case's folder.

@@ -126,6 +126,12 @@ fn number(cases: usize) -> String {
     if cases == 1 { "1 case".into() } else { format!("{cases} cases") }
 }
 
+/// The start of what it logged, to go behind what is wrong.
+fn logged(outcome: &Outcome) -> String {
+    let log = escape_short(outcome.log.trim_end(), SHOWN_MAX);
+    if log.is_empty() { log } else { format!("; its log: {log}") }
+}
+
 fn shown(text: &str) -> String {
     printable(text.as_bytes()).into_owned()
 }
@@ -204,8 +210,7 @@ impl Visit<'_> {
             }
             first => {
                 let got = first.map_or("nothing".into(), |line| escape_short(line, SHOWN_MAX));
-                let log = escape_short(outcome.log.trim_end(), SHOWN_MAX);
-                let log = if log.is_empty() { log } else { format!("; its log: {log}") };
+                let log = logged(&outcome);
                 return self.bad(
                     Status::NotStarted,
                     "greeting",
@@ -248,7 +253,8 @@ impl Visit<'_> {
             let played = session(role, dialogue).and_then(|case| self.play(&case, Delivery::Lockstep));
             match played {
                 Ok((_, outcome)) if outcome.output.is_empty() => {
-                    self.bad(Status::NotStarted, role, "it says nothing");
+                    let log = logged(&outcome);
+                    self.bad(Status::NotStarted, role, &format!("it says nothing{log}"));
                 }
                 Ok((_, outcome)) => {
                     let says = escape_short(&outcome.output, SHOWN_MAX);

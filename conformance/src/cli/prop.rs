@@ -86,6 +86,10 @@ struct Auth {
 struct Packages {
     #[command(flatten)]
     common: Common,
+    /// Leave out what mailfront 2.12 does otherwise: several recipients and CR encoding in QMTP, empty
+    /// messages, addresses and lists, forbidden bytes in addresses, lengths that are too large.
+    #[arg(long)]
+    plain: bool,
 }
 
 /// The arguments of `prop plugin-list`.
@@ -153,9 +157,10 @@ pub fn run(arguments: &Arguments, built: Option<Built>) -> Result<Status, Failur
             let strategy = || maildir::inputs(!plain);
             trial("maildir", "sessions do", "pop3front-maildir").run("", strategy, maildir::Input::transcript)
         }
-        Property::Packages(_) => {
+        Property::Packages(Packages { plain, .. }) => {
+            let words = if *plain { packages::Words::Plain } else { packages::Words::All };
             let trial = trial("packages", "connections do", "mailfront");
-            trial.run("", packages::inputs, packages::Input::transcript)
+            trial.run("", || packages::inputs(words), packages::Input::transcript)
         }
         Property::PluginList(PluginList { witness, .. }) => {
             let witness = witness.unwrap_or_else(|| default_witness(&target));
@@ -204,7 +209,7 @@ impl Property {
             Self::Auth(Auth { common, .. })
             | Self::Maildir(Maildir { common, .. })
             | Self::Retrieval(Maildir { common, .. })
-            | Self::Packages(Packages { common })
+            | Self::Packages(Packages { common, .. })
             | Self::PluginList(PluginList { common, .. })
             | Self::MailRules(MailRules { common, .. })
             | Self::Globs(MailRules { common, .. })

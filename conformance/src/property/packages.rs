@@ -12,6 +12,7 @@ use crate::transcript::{
     front::Protocol,
     model::{Content, Exit},
     print,
+    service::{Kind, Service},
     text::{Part, Pattern, Piece, Tail, Text},
 };
 
@@ -27,6 +28,16 @@ pub struct Input {
     cuts: Vec<usize>,
     /// A last package that declares too much.
     declared: Option<Declared>,
+    words: Words,
+}
+
+/// Which packages are made up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Words {
+    /// All that the contract speaks of.
+    All,
+    /// Those that mailfront 2.12 answers and delivers as it should.
+    Plain,
 }
 
 #[derive(Debug, Clone)]
@@ -53,27 +64,51 @@ enum Place {
 }
 
 /// Connections of both protocols.
-pub fn inputs() -> impl Strategy<Value = Input> {
+pub fn inputs(words: Words) -> impl Strategy<Value = Input> {
     let protocol = select(vec![Protocol::Qmtp, Protocol::Qmqp]);
     let cuts = vec(0..1000usize, 0..5);
+    let package = || match words {
+        Words::All => package().boxed(),
+        Words::Plain => plain_package().boxed(),
+    };
     (protocol, vec(package(), 1..5), cuts, option::weighted(0.2, declared())).prop_map(
-        |(protocol, mut packages, cuts, declared)| {
+        move |(protocol, mut packages, cuts, declared)| {
+            let declared = declared.filter(|_| words == Words::All);
             if protocol == Protocol::Qmqp {
                 // It takes one package, which may be the one that declares too much.
                 packages.truncate(usize::from(declared.is_none()));
+            } else if words == Words::Plain {
+                packages.iter_mut().for_each(|package| package.recipients.truncate(1));
             }
-            Input { protocol, packages, cuts, declared }
+            Input { protocol, packages, cuts, declared, words }
         },
     )
 }
 
 fn package() -> impl Strategy<Value = Package> {
-    let special = select(b"\r\n\0,:0123456789.\xff".to_vec());
-    let byte = || prop_oneof![special.clone(), b'a'..=b'z', any::<u8>()];
-    let body = prop_oneof![4 => vec(byte(), 0..40), 1 => vec(byte(), 8180..8200)];
     let address = || prop_oneof![6 => vec(b'!'..=b'~', 1..12), 1 => vec(byte(), 0..8)];
-    (any::<bool>(), body, address(), vec(address(), 0..4))
+    (any::<bool>(), body(0), address(), vec(address(), 0..4))
         .prop_map(|(crlf, body, sender, recipients)| Package { crlf, body, sender, recipients })
+}
+
+/// A message of bytes as they are, and addresses that nobody has a reason to refuse.
+fn plain_package() -> impl Strategy<Value = Package> {
+    let address = || vec(b'!'..=b'~', 1..12);
+    (body(1), address(), vec(address(), 1..4)).prop_map(|(body, sender, recipients)| Package {
+        crlf: false,
+        body,
+        sender,
+        recipients,
+    })
+}
+
+fn byte() -> impl Strategy<Value = u8> {
+    prop_oneof![select(b"\r\n\0,:0123456789.\xff".to_vec()), b'a'..=b'z', any::<u8>()]
+}
+
+/// A message of so many bytes or more.
+fn body(least: usize) -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![4 => vec(byte(), least..40), 1 => vec(byte(), 8180..8200)]
 }
 
 fn declared() -> impl Strategy<Value = Declared> {
@@ -88,7 +123,7 @@ impl Input {
     /// The connection as a transcript that says what must come of it.
     pub fn transcript(&self) -> String {
         let name = if self.protocol == Protocol::Qmtp { "qmtp" } else { "qmqp" };
-        let front = Front {
+        let mut front = Front {
             title: "Packages are answered and captured as the model says".into(),
             clauses: vec!["NS-LEN-1".into(), "QMTP-SES-3".into(), "QMTP-RSP-4".into(), "NS-MEM-3".into()],
             run: format!("mailfront {name} queuedir accept"),
@@ -96,6 +131,15 @@ impl Input {
             setup: self.declared.iter().map(|_| SPACE.to_string()).collect(),
             ..Front::default()
         };
+        if self.words == Words::Plain {
+            // Queue files of 2.12 do not tell recipients from message (NS-BACK-3).
+            front.run = format!("mailfront {name} qmail accept");
+            front.env = [("QMAILQUEUE", "${QUEUE}"), ("QMAILHOME", "${CASE}")]
+                .map(|(name, value)| (name.into(), value.into()))
+                .into();
+            let queue = Service { kind: Kind::Command, script: "queue\n".into() };
+            front.services = [("queue".into(), queue)].into();
+        }
         let mut bytes: Vec<u8> = self.packages.iter().flat_map(|package| self.encode(package)).collect();
         bytes.extend(self.declared.iter().flat_map(|declared| self.unfinished(*declared)));
         let mut body = self.sends(&bytes);

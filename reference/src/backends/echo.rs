@@ -41,7 +41,7 @@ impl Module for Echo {
 
     fn data_block(&mut self, session: &Session, block: &[u8]) -> Answer {
         if self.received == 0 {
-            session.log(&first_lines(block).unwrap_or_else(|| block.into()));
+            session.log_parts(&first_lines(block).unwrap_or([block, b""]));
         }
         self.received += block.len() as u64;
         None
@@ -75,21 +75,21 @@ fn described(session: &Session, file: &File) -> std::io::Result<u64> {
     let mut start = vec![0; FILE_START];
     let count = file.read_at(&mut start, 0)?;
     if let Some(lines) = first_lines(&start[..count]) {
-        session.log(&lines);
+        session.log_parts(&lines);
     }
     Ok(file.metadata()?.len())
 }
 
-/// The first two lines run together, or the first if the second has no end or a NUL in it (ECHO-5, -7).
+/// The first two lines, to be run together; the second is empty if it has no end or a NUL in it (ECHO-5, -7).
 /// Never looks beyond the bytes given (ECHO-9); nothing if they hold no line (ECHO-8).
-fn first_lines(bytes: &[u8]) -> Option<BString> {
+fn first_lines(bytes: &[u8]) -> Option<[&[u8]; 2]> {
     let first = memchr::memchr(b'\n', bytes)?;
     let rest = &bytes[first + 1..];
     let second = match memchr::memchr2(b'\n', 0, rest) {
         Some(end) if rest[end] == b'\n' => &rest[..end],
         _ => &[],
     };
-    Some([&bytes[..first], second].concat().into())
+    Some([&bytes[..first], second])
 }
 
 #[cfg(test)]
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn the_first_two_lines_are_run_together() {
-        let lines = |bytes: &[u8]| first_lines(bytes).map(|lines| lines.to_string());
+        let lines = |bytes: &[u8]| first_lines(bytes).map(|lines| BString::from(lines.concat()).to_string());
         assert_eq!(lines(b"Received: from x\n\tby y\nfoo\n").as_deref(), Some("Received: from x\tby y"));
         assert_eq!(lines(b"foo\nbar").as_deref(), Some("foo"));
         assert_eq!(lines(b"\nx\n").as_deref(), Some("x"));

@@ -126,20 +126,26 @@ impl<'a> Reader<'a> {
 
     /// The bytes that are there, never none.
     pub(super) fn fill(&self, at: Position) -> Result<Ref<'a, [u8]>, Stop> {
-        let most = match self.left.get() {
+        let most = self.most()?;
+        let bytes = self.connection.fill().map_err(|end| ended(end, at))?;
+        Ok(Ref::map(bytes, |bytes| &bytes[..bytes.len().min(most)]))
+    }
+
+    /// How many bytes there may be, never none.
+    fn most(&self) -> Result<usize, Stop> {
+        match self.left.get() {
             // The inner netstrings do not fit into the outer one (QMQP-WRAP-3).
-            Some(0) => return Err(WRAPPER.broken()),
-            left => left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX)),
-        };
-        match self.connection.fill() {
-            Ok(bytes) => Ok(Ref::map(bytes, |bytes| &bytes[..bytes.len().min(most)])),
-            Err(End::SessionOver) => Err(Stop::Done),
-            Err(_) => Err(at.end.map_or(Stop::Done, Stop::Broken)),
+            Some(0) => Err(WRAPPER.broken()),
+            left => Ok(left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX))),
         }
     }
 
     pub(super) fn consume(&self, count: usize) {
         self.connection.consume(count);
+        self.count(count);
+    }
+
+    fn count(&self, count: usize) {
         self.left.set(self.left.get().map(|left| left.saturating_sub(count as u64)));
     }
 
@@ -212,46 +218,85 @@ impl<'a> Reader<'a> {
     pub(super) fn message(
         &self,
         session: &Session,
-        mut chain: Option<&mut Chain>,
-        mut encoding: Encoding,
+        chain: Option<&mut Chain>,
+        encoding: Encoding,
         length: u64,
     ) -> Result<(), Stop> {
-        let mut block = Vec::new();
+        let mut blocks = chain.map(|chain| Blocks { session, chain, encoding, block: Vec::new() });
         let mut left = length;
         while left > 0 {
-            let input = match self.fill(BODY) {
-                Ok(input) => input,
-                Err(stop) => {
-                    hand_on(session, &mut chain, &block);
-                    return Err(stop);
+            let most = self.most()?.min(usize::try_from(left).unwrap_or(usize::MAX));
+            let mut taken = 0;
+            let lent = self.connection.lend(|input| {
+                let input = &input[..input.len().min(most)];
+                taken = input.len();
+                if let Some(blocks) = &mut blocks {
+                    blocks.push(input, taken as u64 == left);
                 }
-            };
-            let room = BLOCK - block.len();
-            let taken = usize::try_from(left).map_or(room, |left| left.min(room)).min(input.len());
-            if chain.is_some() {
-                encoding.push(&input[..taken], &mut block);
+                taken
+            });
+            if let Err(end) = lent {
+                if let Some(blocks) = &mut blocks {
+                    blocks.hand_on();
+                }
+                return Err(ended(end, BODY));
             }
-            drop(input);
-            self.consume(taken);
+            self.count(taken);
             left -= taken as u64;
-            if block.len() >= BLOCK {
-                hand_on(session, &mut chain, &block[..BLOCK]);
-                block.drain(..BLOCK);
-            }
         }
-        if chain.is_some() {
-            encoding.finish(&mut block);
-        }
-        for block in block.chunks(BLOCK) {
-            hand_on(session, &mut chain, block);
+        if let Some(blocks) = &mut blocks {
+            blocks.finish();
         }
         self.comma(BODY_COMMA)
     }
 }
 
-fn hand_on(session: &Session, chain: &mut Option<&mut Chain>, block: &[u8]) {
-    if let Some(chain) = chain.as_mut().filter(|_| !block.is_empty()) {
-        chain.data_block(session, block);
+fn ended(end: End, at: Position) -> Stop {
+    if end == End::SessionOver { Stop::Done } else { at.end.map_or(Stop::Done, Stop::Broken) }
+}
+
+/// A message on its way to the hooks, in blocks of [`BLOCK`] bytes.
+struct Blocks<'a> {
+    session: &'a Session,
+    chain: &'a mut Chain,
+    encoding: Encoding,
+    /// The beginning of the next one.
+    block: Vec<u8>,
+}
+
+impl Blocks<'_> {
+    /// The next bytes; `are_last`: no others follow.
+    fn push(&mut self, mut input: &[u8], are_last: bool) {
+        while !input.is_empty() {
+            // What needs no decoding and is a block already is handed on where it is.
+            let is_block = self.block.is_empty() && (are_last || input.len() >= BLOCK);
+            if is_block && self.encoding == Encoding::Lf {
+                let (block, rest) = input.split_at(input.len().min(BLOCK));
+                self.chain.data_block(self.session, block);
+                input = rest;
+                continue;
+            }
+            let (piece, rest) = input.split_at(input.len().min(BLOCK - self.block.len()));
+            self.encoding.push(piece, &mut self.block);
+            // A CR that was held may make it one byte longer.
+            if self.block.len() >= BLOCK {
+                self.chain.data_block(self.session, &self.block[..BLOCK]);
+                self.block.drain(..BLOCK);
+            }
+            input = rest;
+        }
+    }
+
+    fn finish(&mut self) {
+        self.encoding.finish(&mut self.block);
+        self.hand_on();
+    }
+
+    /// What there is, though it is no whole block.
+    fn hand_on(&mut self) {
+        for block in self.block.chunks(BLOCK) {
+            self.chain.data_block(self.session, block);
+        }
     }
 }
 
@@ -263,7 +308,7 @@ pub(super) fn sender(
     refusal: Option<Response>,
 ) -> Result<Option<Response>, Stop> {
     let (mut address, unfit) = reader.address(SENDER)?;
-    session.log(&[b"sender <", address.as_slice(), b">"].concat());
+    session.log_parts(&[b"sender <", &address, b">"]);
     Ok(refusal.or_else(|| {
         let response = match unfit {
             Some(unfit) => refused_address("5.1.7", unfit),
@@ -275,7 +320,7 @@ pub(super) fn sender(
 
 /// Logs a recipient that has been read (NS-LOG-2).
 pub(super) fn log_recipient(session: &Session, address: &BString) {
-    session.log(&[b"recipient <", address.as_slice(), b">"].concat());
+    session.log_parts(&[b"recipient <", address, b">"]);
 }
 
 /// Runs a recipient's hooks: its refusal, or nothing.

@@ -14,7 +14,7 @@ use super::{
     },
 };
 use crate::{
-    chain::{Chain, RECIPIENTS_MAX},
+    chain::{Chain, RECIPIENT_BYTES_MAX, RECIPIENTS_MAX},
     response::{Framing, Response},
     session::Session,
     wire::qmtp::Encoding,
@@ -68,7 +68,7 @@ fn recipients(
     reader: &Reader<'_>,
     mut refusal: Option<Response>,
 ) -> Result<Option<Response>, Stop> {
-    let mut count = 0;
+    let (mut count, mut bytes) = (0, 0);
     while !reader.is_at_bound() {
         // This comma would end a package that is shorter than its outer length (QMQP-WRAP-3).
         if reader.peek(NEXT_RECIPIENT)? == b',' {
@@ -77,8 +77,9 @@ fn recipients(
         let (address, unfit) = reader.address(RECIPIENT)?;
         log_recipient(session, &address);
         count += 1;
+        bytes += address.len();
         refusal = refusal.or_else(|| {
-            if count > RECIPIENTS_MAX {
+            if count > RECIPIENTS_MAX || bytes > RECIPIENT_BYTES_MAX {
                 return Some(Response::new(550, "5.5.3 Too many recipients"));
             }
             recipient(session, chain, address, unfit)

@@ -13,18 +13,21 @@ use super::{
     },
 };
 use crate::{
-    chain::{Chain, RECIPIENTS_MAX},
+    chain::{Chain, RECIPIENT_BYTES_MAX, RECIPIENTS_MAX},
     response::{Framing, Response},
     session::Session,
     wire::{
         address::ADDRESS_MAX,
-        qmtp::{Encoding, List, ListError, Recipients},
+        qmtp::{Encoding, List, ListError, Recipients, Room},
     },
 };
 
-/// Bytes of the longest list: as many recipients as may be, each with the longest address. What is
-/// kept of a list until its comma is read stays below this (NS-MEM-3).
+/// Bytes of the longest list: as many recipients as may be, each with the longest address. A longer one is
+/// broken framing (NS-MEM-3).
 const LIST_MAX: u64 = (RECIPIENTS_MAX * (ADDRESS_MAX + "4096:,".len())) as u64;
+
+/// What is kept of a list until its comma is read (NS-MEM-5).
+const KEPT: Room = Room { recipients: RECIPIENTS_MAX, bytes: RECIPIENT_BYTES_MAX };
 
 /// Answers written at once.
 const ANSWERS: u64 = 1000;
@@ -86,7 +89,7 @@ fn list(reader: &Reader<'_>) -> Result<Recipients, Stop> {
     if length > LIST_MAX {
         return Err(RECIPIENT.broken());
     }
-    let mut list = List::new(length, RECIPIENTS_MAX);
+    let mut list = List::new(length, KEPT);
     reader.content(length, RECIPIENT, |bytes| list.push(bytes))?;
     reader.comma(RECIPIENT)?;
     Ok(list.finish())
@@ -104,21 +107,22 @@ fn whole(list: &Recipients) -> Result<(), Stop> {
 
 /// Asks about each recipient, delivers to those accepted, and answers for each (QMTP-RSP-3, -4).
 fn answer(session: &Session, chain: &mut Chain, mut list: Recipients) -> Result<(), Stop> {
-    let mut refusals: Vec<Option<Response>> = Vec::new();
-    for (address, unfit) in std::mem::take(&mut list.recipients) {
+    let recipients = std::mem::take(&mut list.recipients);
+    let mut refusals: Vec<Option<Response>> = Vec::with_capacity(recipients.len());
+    for (address, unfit) in recipients {
         log_recipient(session, &address);
         refusals.push(recipient(session, chain, address, unfit));
     }
     // An error behind some good recipients is found only now, and undoes them (QMTP-RCPT-3).
     whole(&list)?;
-    let accepted = refusals.iter().any(Option::is_none);
+    let is_accepted = refusals.iter().any(Option::is_none);
     // None accepted, or none at all: nothing is delivered (QMTP-RCPT-6).
-    let result = accepted.then(|| chain.message_end(session));
+    let result = is_accepted.then(|| chain.message_end(session));
     let mut shared = Answers { session, logged: false };
-    for refusal in refusals {
-        match (&refusal, &result) {
+    for same in refusals.chunk_by(|one, next| one.is_none() && next.is_none()) {
+        match (&same[0], &result) {
             (Some(refusal), _) => Answers { session, logged: false }.all(refusal, 1)?,
-            (None, Some(result)) => shared.all(result, 1)?,
+            (None, Some(result)) => shared.all(result, same.len() as u64)?,
             (None, None) => {}
         }
     }
@@ -135,16 +139,19 @@ struct Answers<'a> {
 impl Answers<'_> {
     fn all(&mut self, response: &Response, count: u64) -> Result<(), Stop> {
         let connection = &self.session.connection;
-        if count > 0 && !std::mem::replace(&mut self.logged, true) {
+        if count == 0 {
+            return Ok(());
+        }
+        if !std::mem::replace(&mut self.logged, true) {
             connection.log_refusal(response);
         }
         let answer = Framing::Netstring.encode(response);
         let mut left = count;
-        while left > 0 {
+        while left > 1 {
             let now = left.min(ANSWERS);
             connection.write(&answer.repeat(now as usize)).map_err(Stop::unsent)?;
             left -= now;
         }
-        Ok(())
+        if left == 1 { connection.write(&answer).map_err(Stop::unsent) } else { Ok(()) }
     }
 }

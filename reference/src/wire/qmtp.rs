@@ -80,9 +80,27 @@ pub struct List {
     /// Bytes of the list still to come.
     left: u64,
     state: State,
-    most: usize,
+    /// How many recipients, and how many bytes of theirs, may still be kept.
+    room: Room,
     recipients: Vec<Recipient>,
     excess: u64,
+}
+
+/// How much of a list is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Room {
+    /// Recipients.
+    pub recipients: usize,
+    /// Bytes of theirs, together.
+    pub bytes: usize,
+}
+
+impl Room {
+    /// What is left behind a recipient of so many bytes. Behind the first that does not fit there is no
+    /// room for any other.
+    fn behind(self, bytes: usize) -> Option<Self> {
+        Some(Self { recipients: self.recipients.checked_sub(1)?, bytes: self.bytes.checked_sub(bytes)? })
+    }
 }
 
 #[derive(Debug)]
@@ -105,10 +123,10 @@ pub struct Recipients {
 }
 
 impl List {
-    /// A list of `length` bytes, of which at most `most` recipients are kept.
-    pub fn new(length: u64, most: usize) -> Self {
+    /// A list of `length` bytes, of which as much is kept as there is `room` for.
+    pub fn new(length: u64, room: Room) -> Self {
         let state = State::Length(Length::default());
-        Self { left: length, state, most, recipients: Vec::new(), excess: 0 }
+        Self { left: length, state, room, recipients: Vec::new(), excess: 0 }
     }
 
     /// Reads `input`, which is no longer than what is left of the list.
@@ -145,10 +163,13 @@ impl List {
                 }
             }
             State::Comma(field) if input[0] == b',' => {
-                if self.recipients.len() < self.most {
-                    self.recipients.push(field.finish());
-                } else {
-                    self.excess += 1;
+                let recipient = field.finish();
+                match self.room.behind(recipient.0.len()).filter(|_| self.excess == 0) {
+                    Some(room) => {
+                        self.room = room;
+                        self.recipients.push(recipient);
+                    }
+                    None => self.excess += 1,
                 }
                 (State::Length(Length::default()), 1)
             }
@@ -199,9 +220,9 @@ mod tests {
     }
 
     /// The list in whole and in pieces of each small size.
-    fn list(input: &[u8], most: usize) -> Recipients {
+    fn list(input: &[u8], recipients: usize, bytes: usize) -> Recipients {
         let all = |size: usize| {
-            let mut list = List::new(input.len() as u64, most);
+            let mut list = List::new(input.len() as u64, Room { recipients, bytes });
             input.chunks(size).for_each(|piece| list.push(piece));
             list.finish()
         };
@@ -212,11 +233,22 @@ mod tests {
 
     #[test]
     fn recipients_are_kept_in_order_up_to_the_limit() {
-        let read = list(b"3:c@d,0:,4:e\0@f,3:c@d,", 3);
+        let read = list(b"3:c@d,0:,4:e\0@f,3:c@d,", 3, 100);
         let expected =
             [("c@d".into(), None), ("".into(), None), ("e\0@f".into(), Some(Unfit::ForbiddenByte))];
         assert_eq!(read, Recipients { recipients: expected.into(), excess: 1, error: None });
-        assert_eq!(list(b"", 3), Recipients { recipients: Vec::new(), excess: 0, error: None });
+        assert_eq!(list(b"", 3, 100), Recipients { recipients: Vec::new(), excess: 0, error: None });
+    }
+
+    #[test]
+    fn recipients_are_kept_up_to_so_many_bytes_and_none_behind() {
+        let kept = |bytes| {
+            let read = list(b"3:c@d,0:,4:e@ff,0:,", 9, bytes);
+            (read.recipients.len(), read.excess, read.error)
+        };
+        assert_eq!(kept(7), (4, 0, None));
+        assert_eq!(kept(6), (2, 2, None));
+        assert_eq!(kept(2), (0, 4, None));
     }
 
     #[test]
@@ -234,7 +266,7 @@ mod tests {
             (b"1:a,18446744073709551594:,", 1, ListError::TooLong),
             (b"9999999999999999999999:c@d,", 0, ListError::TooLong),
         ] {
-            let read = list(input, 10);
+            let read = list(input, 10, 100);
             assert_eq!((read.recipients.len(), read.error), (before, Some(error)), "{input:?}");
         }
     }

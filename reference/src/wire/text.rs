@@ -14,7 +14,18 @@ const SUBSTITUTE: u8 = b'?';
 ///
 /// NUL and LF are among them, so that no text ends or begins a line.
 pub fn for_log(text: &[u8]) -> BString {
-    substitute(text, |byte| matches!(byte, b'\t' | b' '..=b'~'))
+    let mut fit = Vec::new();
+    add_for_log(text, &mut fit);
+    fit.into()
+}
+
+/// Appends text for one log line, as [`for_log`] makes it.
+pub fn add_for_log(text: &[u8], line: &mut Vec<u8>) {
+    let start = line.len();
+    line.extend_from_slice(text);
+    for byte in &mut line[start..] {
+        *byte = if matches!(*byte, b'\t' | b' '..=b'~') { *byte } else { SUBSTITUTE };
+    }
 }
 
 /// Text for one line of an SMTP reply: control bytes except tab become `?`, 8-bit bytes stay

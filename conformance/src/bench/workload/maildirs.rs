@@ -21,6 +21,7 @@ pub(super) const NAMED: Workload = Workload {
     input: |_| b"STAT\r\nUIDL\r\nQUIT\r\n".to_vec(),
     is_done: |output| output.ends_with(b"\r\n.\r\n+OK \r\n"),
     most: 0.5,
+    most_read: None,
     most_kib: None,
 };
 
@@ -48,6 +49,7 @@ pub(super) const RETRIEVED: Workload = Workload {
     input: |_| b"RETR 1\r\n".to_vec(),
     is_done: |output| output.ends_with(b"\r\n.\r\n"),
     most: 1.0,
+    most_read: None,
     most_kib: Some(4 << 10),
     ..NAMED
 };

@@ -28,6 +28,7 @@ pub(super) const TEN_THOUSAND_RULES: Workload = Workload {
     input: |_| b"MAIL FROM:<sender@bench.example>\r\nMAIL FROM:<x@spam9999.example>\r\n".to_vec(),
     is_done: |output| codes(output).eq([&b"220"[..], b"250", b"553"]),
     most: 1.0,
+    most_read: None,
     most_kib: None,
 };
 
@@ -59,6 +60,7 @@ pub(super) const MILLION_ENTRIES: Workload = Workload {
         codes(output).eq(std::iter::once(&b"220"[..]).chain(expected))
     },
     most: 1.0,
+    most_read: None,
     most_kib: None,
 };
 

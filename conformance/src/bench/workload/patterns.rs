@@ -19,6 +19,7 @@ pub(super) const PATTERNS: Workload = Workload {
         output.split(|byte| *byte == b'\n').nth(4).is_some_and(|line| line.starts_with(b"250 "))
     },
     most: 1.0 / 3.0,
+    most_read: None,
     most_kib: None,
 };
 

@@ -29,6 +29,7 @@ pub(super) const LARGE: Workload = Workload {
     },
     is_done: |output| accepted(output) == 1,
     most: 0.25,
+    most_read: None,
     // The backend keeps nothing of the message.
     most_kib: Some(8 * 1024),
 };

@@ -12,7 +12,11 @@ use crate::{
 };
 
 /// Looked up at the start of a message, which in QMTP and QMQP comes before any rule (RULES-NET-1).
-const TOO_LATE: &[&str] = &["AUTH_ADD_RECEIVED", "HEADER_ADD", "QMAILHOME", "QMAILQUEUE"];
+const TOO_LATE: &[&str] = &["AUTH_ADD_RECEIVED", "HEADER_ADD"];
+
+/// Looked up where the queue program is started, which is at that start, too, unless the message waits in a
+/// file.
+const OF_QUEUE_PROGRAM: &[&str] = &["QMAILHOME", "QMAILQUEUE"];
 
 /// Not looked up once a session has begun (RULES-ENV-7).
 const TOO_EARLY: &[&str] = &[
@@ -66,13 +70,20 @@ pub(super) fn findings(session: &Session) -> Vec<Finding> {
 /// Why an assignment has no effect, in a sentence that begins with the name.
 pub(in crate::plugins) fn no_effect(session: &Session, name: &[u8]) -> Option<String> {
     let is_in = |list: &[&str]| list.iter().any(|known| known.as_bytes() == name);
-    let late = matches!(session.protocol().as_slice(), b"QMTP" | b"QMQP");
     let why = if is_in(TOO_EARLY) || name.starts_with(b"CVM_") || name.starts_with(b"RBL_") {
         "is read at the start: no rule can set it"
-    } else if late && is_in(TOO_LATE) {
+    } else if session.envelope_is_last() && is_in(TOO_LATE) {
         "comes too late from a rule in QMTP and QMQP: no effect"
+    } else if session.backend_is_ahead() && (is_in(OF_QUEUE_PROGRAM) || is_for_programs(session, name)) {
+        "comes too late for the queue program in QMTP and QMQP: no effect, unless force-file is loaded"
     } else {
         return None;
     };
     Some(format!("{} {why}", name.as_bstr()))
+}
+
+/// Whether no module looks the variable up, so that it can only be meant for the queue program.
+fn is_for_programs(session: &Session, name: &[u8]) -> bool {
+    let read = session.settings();
+    read.contains_key("QMAILQUEUE".as_bytes().as_bstr()) && !read.contains_key(name.as_bstr())
 }

@@ -106,7 +106,7 @@ impl Conversation<'_> {
     }
 
     fn mail(&mut self, argument: &BStr) -> Next {
-        self.session.log(&[b"MAIL ", argument.as_bytes()].concat());
+        self.session.log_parts(&[b"MAIL ", argument.as_bytes()]);
         self.reset()?;
         let mut parsed = match address::parse(argument) {
             Ok(parsed) => parsed,
@@ -120,7 +120,7 @@ impl Conversation<'_> {
     }
 
     fn rcpt(&mut self, argument: &BStr) -> Next {
-        self.session.log(&[b"RCPT ", argument.as_bytes()].concat());
+        self.session.log_parts(&[b"RCPT ", argument.as_bytes()]);
         if self.transaction == Transaction::None {
             return self.reply(&sender_first());
         }
