@@ -73,19 +73,26 @@ impl Chain {
         self.needs_file
     }
 
-    /// What the modules have to say to `--check`; reads every variable they will look up.
-    pub fn check(&self, session: &Session) -> Vec<Finding> {
-        let modules = || std::iter::once(&self.backend).chain(&self.plugins);
-        for name in modules().flat_map(|named| named.module.variables()) {
-            let _shown_later = session.variable(name.as_bytes());
+    /// Start-up for `--check`: of every module, whatever one before it refused, and what each has to say
+    /// about it once every variable that they will look up is known.
+    pub fn examine(&mut self, session: &Session) -> Vec<Finding> {
+        let modules = self.plugins.iter_mut().chain([&mut self.backend]).map(|named| &mut named.module);
+        let mut started = Vec::new();
+        for module in modules {
+            for name in module.variables() {
+                let _shown_later = session.variable(name.as_bytes());
+            }
+            started.push((refusal(module.has(Hook::Init).then(|| module.init(session)).flatten()), module));
         }
-        modules().flat_map(|named| named.module.check(session)).collect()
-    }
-
-    /// What the modules have to say to `--check` about a start that was refused.
-    pub fn explain(&self, session: &Session) -> Vec<Finding> {
-        let modules = std::iter::once(&self.backend).chain(&self.plugins);
-        modules.flat_map(|named| named.module.explain(session)).collect()
+        let said = started.into_iter().flat_map(|(refusal, module)| match refusal {
+            None => module.check(session),
+            Some(refusal) => {
+                let number = format!("{} ", refusal.number());
+                let lines = refusal.lines().map(|line| [number.as_bytes(), line].concat().into());
+                lines.map(Finding::Problem).chain(module.explain(session)).collect()
+            }
+        });
+        said.collect()
     }
 
     /// The modules' own commands: the backend's, then the plugins' in order (PLUG-CMD-1).

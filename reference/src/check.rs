@@ -107,17 +107,10 @@ fn examine(session: &Session, service: &mut Service, findings: &mut Vec<Finding>
         let directory = scratch::directory(session);
         findings.push(problem(&format!("no temporary file in {}: {error}", directory.display())));
     }
-    if let Some(refusal) = service.chain.init(session) {
-        let number = format!("{} ", refusal.number());
-        let lines = refusal.lines().map(|line| [number.as_bytes(), line].concat().into());
-        findings.extend(lines.map(Finding::Problem));
-        findings.extend(service.chain.explain(session));
-        return;
-    }
+    findings.extend(service.chain.examine(session));
     if service.protocol.init(session).is_err() {
         findings.push(problem("the protocol cannot start"));
     }
-    findings.extend(service.chain.check(session));
     findings.extend(service.protocol.check(session));
 }
 

@@ -111,7 +111,7 @@ pub trait Module {
         Vec::new()
     }
 
-    /// What `--check` should tell if a module refuses to start, where in its files the reason lies.
+    /// What `--check` should tell if this module refuses to start: where in its files the reason lies.
     fn explain(&self, session: &Session) -> Vec<Finding> {
         let _ = session;
         Vec::new()
