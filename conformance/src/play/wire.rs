@@ -134,10 +134,17 @@ impl Wire {
             return;
         }
         for piece in self.delivery.cut(bytes, self.finest) {
-            self.queue.push_back(match &mut self.tls {
-                None => Piece { bytes: piece.to_vec(), plaintext: None },
-                Some(tls) => Piece { bytes: tls.give(piece), plaintext: Some(piece.to_vec()) },
-            });
+            match (&mut self.tls, self.queue.back_mut()) {
+                // What waits is written with one call, so that nobody reads in between.
+                (None, Some(Piece { bytes, plaintext: None })) if !self.delivery.in_packets() => {
+                    bytes.extend_from_slice(piece);
+                }
+                (None, _) => self.queue.push_back(Piece { bytes: piece.to_vec(), plaintext: None }),
+                (Some(tls), _) => {
+                    let piece = Piece { bytes: tls.give(piece), plaintext: Some(piece.to_vec()) };
+                    self.queue.push_back(piece);
+                }
+            }
         }
     }
 
