@@ -15,7 +15,7 @@ use std::{
 };
 
 use rustix::{
-    event::{Timespec, poll},
+    event::{PollFd, PollFlags, Timespec, poll},
     fs::OFlags,
     pipe::{PipeFlags, pipe_with},
     process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, test_kill_process_group},
@@ -213,6 +213,10 @@ impl Process {
     pub fn has_spoken(&mut self) {
         if let Some(ucspi) = self.ucspi.as_mut().filter(|ucspi| ucspi.is_to_go) {
             ucspi.control = None;
+            // A program just started beside us holds a copy of that end until its exec is complete. The
+            // pipe's own end tells when the last reader is gone.
+            let wait = Timespec { tv_sec: 1, tv_nsec: 0 };
+            let _gone = poll(&mut [PollFd::new(&ucspi.copies[0], PollFlags::empty())], Some(&wait));
         }
     }
 

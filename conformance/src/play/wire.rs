@@ -202,6 +202,9 @@ impl Wire {
     pub fn await_ucspi(&mut self) -> io::Result<Result<(), String>> {
         let mut look = LOOK_FIRST;
         loop {
+            // In this order: a program that was silent before it was asked about has asked for nothing.
+            let is_over =
+                self.ended || (self.process.is_silent(self.moved.elapsed()) && !self.turn(Duration::ZERO)?);
             if let Some(byte) = self.process.asked_ucspi()? {
                 if byte != b'y' {
                     return Ok(Err(format!("the control byte is {:?}", char::from(byte))));
@@ -211,7 +214,7 @@ impl Wire {
             if Instant::now() >= self.deadline {
                 return Ok(Err("no control byte came in time".into()));
             }
-            if self.ended || (self.process.is_silent(self.moved.elapsed()) && !self.turn(Duration::ZERO)?) {
+            if is_over {
                 return Ok(Err("no control byte came".into()));
             }
             self.turn(look)?;
