@@ -112,9 +112,11 @@ pub fn command(
         let _unread = rustix::io::write(&input, request);
     }
     let mut packet = Vec::new();
-    if let Some(output) = running.child.stdout.take() {
+    if let Some(output) = &running.child.stdout {
+        // Who gives no answer in time is killed with somebody still listening, and so by nothing else.
         packet = read_answer(output.as_fd(), until)?;
     }
+    drop(running.child.stdout.take());
     let status = running.wait(until)?;
     Ok(Output { packet, status })
 }
