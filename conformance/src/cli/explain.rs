@@ -4,6 +4,7 @@ use std::{
     fs,
     io::{self, Write},
     path::PathBuf,
+    time::Duration,
 };
 
 use super::{Built, Failure, select};
@@ -64,15 +65,16 @@ pub fn explain(arguments: &Arguments, cases: &Cases, built: Option<Built>) -> Re
         let workshop = Workshop::new()?;
         let target = stand_in(arguments, case, &workshop, built)?;
         let world = World::new(&workshop, &target, &case.front)?;
-        let (sent, clear) = input(case, &world);
+        let (bytes, clear, waits) = input(case, &world);
         if arguments.input {
-            io::stdout().write_all(&sent)?;
+            io::stdout().write_all(&bytes)?;
             return Ok(Status::Expected);
         }
         explain_case(out, case, spec)?;
+        let sent = evidence::Sent { bytes: &bytes, clear, waits: &waits };
         let program = program(case, &target)?;
         heading(out, "reproduce, in bash in an empty folder")?;
-        writeln!(out, "  {}", shown(&evidence::reproduce(case, &program, &world, &sent, clear)))?;
+        writeln!(out, "  {}", shown(&evidence::reproduce(case, &program, &world, &sent)))?;
         return Ok(Status::Expected);
     }
     if arguments.input || arguments.modules.is_some() || arguments.certificates.is_some() {
@@ -124,11 +126,11 @@ fn program(case: &Case, target: &Target) -> Result<Program, Failure> {
     }
 }
 
-/// All that the client sends, if it waits for nothing, and how much of it before a handshake. Steps that
-/// depend on an answer are left out.
-fn input(case: &Case, world: &World) -> (Vec<u8>, Option<usize>) {
+/// All that the client sends, if it waits for no answer, how much of it before a handshake, and its waits
+/// by the clock. Steps that depend on an answer are left out.
+fn input(case: &Case, world: &World) -> (Vec<u8>, Option<usize>, Vec<(usize, Duration)>) {
     let mut bytes = Vec::new();
-    let mut clear = None;
+    let (mut clear, mut waits) = (None, Vec::new());
     for step in script::steps(case).iter().filter(|step| step.only_if.is_none()) {
         match &step.act {
             Act::Send(text) => {
@@ -137,10 +139,11 @@ fn input(case: &Case, world: &World) -> (Vec<u8>, Option<usize>) {
             }
             Act::SendRaw(text) => bytes.extend(text.expand(&world.variables)),
             Act::Tls(_) => clear = clear.or(Some(bytes.len())),
+            Act::Wait(time) => waits.push((bytes.len(), *time)),
             _ => {}
         }
     }
-    (bytes, clear)
+    (bytes, clear, waits)
 }
 
 /// Copies of the probe under the names that the case asks for.

@@ -6,7 +6,7 @@ use std::{fs, io::Read as _, os::unix::ffi::OsStrExt as _, path::Path};
 
 use bstr::ByteSlice as _;
 
-pub use reproduce::reproduce;
+pub use reproduce::{Sent, reproduce};
 
 use crate::{
     play::{Exchange, Outcome},
@@ -39,7 +39,12 @@ pub fn collect(case: &Case, program: &Program, world: &World, outcome: &Outcome)
         log: shortened(log),
         exit,
         files: files(&world.folder),
-        reproduce: reproduce(case, program, world, &outcome.sent, outcome.clear_bytes),
+        reproduce: reproduce(
+            case,
+            program,
+            world,
+            &Sent { bytes: &outcome.sent, clear: outcome.clear_bytes, waits: &outcome.waits },
+        ),
     }
 }
 
@@ -49,15 +54,16 @@ fn conversation(exchange: &[Exchange]) -> Vec<String> {
     let mut open: Option<(char, Vec<u8>)> = None;
     for part in exchange {
         let (mark, bytes) = match part {
-            Exchange::Sent(bytes) => ('C', &bytes[..]),
-            Exchange::Received(bytes) => ('S', &bytes[..]),
-            Exchange::HalfClosed => ('-', &b"the client closes its sending side"[..]),
-            Exchange::Handshake(said) => ('-', said.as_bytes()),
+            Exchange::Sent(bytes) => ('C', bytes.clone()),
+            Exchange::Received(bytes) => ('S', bytes.clone()),
+            Exchange::HalfClosed => ('-', b"the client closes its sending side".to_vec()),
+            Exchange::Handshake(said) => ('-', said.clone().into_bytes()),
+            Exchange::Waited(time) => ('-', format!("the client waits {} ms", time.as_millis()).into_bytes()),
         };
         // What one side said in several pieces is shown as one.
         match &mut open {
-            Some((side, said)) if *side == mark && mark != '-' => said.extend_from_slice(bytes),
-            _ => say(open.replace((mark, bytes.to_vec())), &mut lines),
+            Some((side, said)) if *side == mark && mark != '-' => said.extend(bytes),
+            _ => say(open.replace((mark, bytes)), &mut lines),
         }
     }
     say(open, &mut lines);

@@ -1,6 +1,6 @@
 //! The line that plays a case again without the suite.
 
-use std::{collections::BTreeSet, fmt::Write as _, fs};
+use std::{collections::BTreeSet, fmt::Write as _, fs, time::Duration};
 
 use crate::{
     sandbox::{World, repeated},
@@ -11,22 +11,53 @@ use crate::{
 /// Most bytes put into the shell line as they are; above, the line says how to get them.
 const INLINE_MAX: usize = 20_000;
 
-/// `printf … | env … program …`, to be run in bash in an empty folder. With a handshake behind the
-/// first `clear` bytes, `openssl s_client` takes the client's part, or a second pipe the part of a
-/// UCSPI server. What a case's services would answer only the suite can play: the line says so.
-pub fn reproduce(case: &Case, program: &Program, world: &World, sent: &[u8], clear: Option<usize>) -> String {
+/// What the client sends.
+pub struct Sent<'a> {
+    /// All of it.
+    pub bytes: &'a [u8],
+    /// How many of the bytes come before a handshake, if there is one.
+    pub clear: Option<usize>,
+    /// Before which bytes the client waits by the clock, in order, and how long.
+    pub waits: &'a [(usize, Duration)],
+}
+
+impl Sent<'_> {
+    /// What writes the bytes from `start` to `end`, in the client's time.
+    fn typed(&self, start: usize, end: usize) -> String {
+        let mut commands = Vec::new();
+        let mut from = start;
+        for (at, time) in
+            self.waits.iter().filter(|(at, _)| (start..end).contains(at) || *at == self.bytes.len())
+        {
+            if from < *at {
+                commands.push(format!("printf {}", printf_text(&self.bytes[from..*at])));
+            }
+            commands.push(format!("sleep {}", time.as_secs_f32()));
+            from = *at;
+        }
+        if from < end || commands.is_empty() {
+            commands.push(format!("printf {}", printf_text(&self.bytes[from..end])));
+        }
+        commands.join("; ")
+    }
+}
+
+/// `printf … | env … program …`, to be run in bash in an empty folder. With a handshake,
+/// `openssl s_client` takes the client's part, or a second pipe the part of a UCSPI server. What a
+/// case's services would answer only the suite can play: the line says so.
+pub fn reproduce(case: &Case, program: &Program, world: &World, sent: &Sent<'_>) -> String {
     let is_ucspi = world.setups.iter().any(|setup| matches!(setup, Setup::UcspiTls(_)));
-    let (clear, inside) = match clear {
-        Some(clear) => (&sent[..clear.min(sent.len())], Some(&sent[clear.min(sent.len())..])),
-        None => (sent, None),
-    };
-    let is_served = inside.is_some() && !is_ucspi;
+    let all = sent.bytes.len();
+    let clear = sent.clear.map_or(all, |clear| clear.min(all));
+    let is_served = sent.clear.is_some() && !is_ucspi;
     let places = Places::of(world);
     let mut line = places.preparation(case, world);
     if is_served {
         line.push_str("tcpserver -1RHl0 127.0.0.1 0 ");
-    } else if sent.len() <= INLINE_MAX {
-        let _ = write!(line, "printf {} | ", printf_text(clear));
+    } else if all <= INLINE_MAX {
+        let typed = sent.typed(0, clear);
+        let typed = if typed.contains("; ") { format!("({typed})") } else { typed };
+        let _ = write!(line, "{typed} | ");
     } else {
         let _ = write!(line, "mailfront-conformance explain {} --input | ", quote(&case.id));
     }
@@ -36,13 +67,13 @@ pub fn reproduce(case: &Case, program: &Program, world: &World, sent: &[u8], cle
         let _ = write!(line, " {name}={}", double_quote(&value));
     }
     let _ = write!(line, " {}", command(case, program, world, &places));
-    let text = printf_text(inside.unwrap_or_default());
+    let typed = sent.typed(clear, all);
     if is_served {
-        let starttls = if clear.is_empty() { "" } else { " -starttls smtp" };
+        let starttls = if clear == 0 { "" } else { " -starttls smtp" };
         let client = format!("openssl s_client -quiet{starttls} -connect 127.0.0.1:$(cat port)");
-        let _ = write!(line, " > port & sleep 1; (printf {text}; sleep 1) | {client}; kill $!");
+        let _ = write!(line, " > port & sleep 1; ({typed}; sleep 1) | {client}; kill $!");
     } else if is_ucspi {
-        let _ = write!(line, " 7> control 8< <(printf {text}) 9>&1");
+        let _ = write!(line, " 7> control 8< <({typed}) 9>&1");
     }
     if !case.front.services.is_empty() {
         let id = quote(&case.id);
@@ -182,4 +213,21 @@ fn double_quote(text: &str) -> String {
         .flat_map(|c| if "\"`!".contains(c) { vec!['\\', c] } else { vec![c] })
         .collect();
     format!("\"{escaped}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_waits_by_the_clock_does_so_in_the_shell() {
+        let typed = |waits: &[(usize, u64)], from, to| {
+            let waits: Vec<_> = waits.iter().map(|(at, ms)| (*at, Duration::from_millis(*ms))).collect();
+            Sent { bytes: b"STAT\r\n", clear: None, waits: &waits }.typed(from, to)
+        };
+        assert_eq!(typed(&[], 0, 6), r"printf 'STAT\r\n'");
+        let twice = [(2, 400), (2, 50), (6, 1000)];
+        assert_eq!(typed(&twice, 0, 6), r"printf 'ST'; sleep 0.4; sleep 0.05; printf 'AT\r\n'; sleep 1");
+        assert_eq!(typed(&twice, 4, 5), r"printf '\r'");
+    }
 }

@@ -19,6 +19,8 @@ pub enum Exchange {
     HalfClosed,
     /// A handshake, and what came of it.
     Handshake(String),
+    /// The client said nothing for so long.
+    Waited(Duration),
 }
 
 /// Everything observed in one play.
@@ -44,6 +46,8 @@ pub struct Outcome {
     pub still_open: Vec<usize>,
     /// How many of the bytes sent came before a handshake, if there was one.
     pub clear_bytes: Option<usize>,
+    /// Where among the bytes sent the client waited by the clock, and how long.
+    pub waits: Vec<(usize, Duration)>,
     /// What came of the handshakes, in their order.
     pub handshakes: Vec<Ending>,
     /// The server said inside TLS that it would send nothing more.

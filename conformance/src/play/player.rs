@@ -247,6 +247,13 @@ impl Player<'_> {
                 self.wire.process.signal(name)?;
                 self.outcome.signalled = true;
             }
+            Act::Wait(time) => {
+                self.await_answers(at)?;
+                self.settle()?;
+                self.wire.exchange.push(Exchange::Waited(*time));
+                self.outcome.waits.push((self.wire.sent.len(), *time));
+                self.wire.pump(Until::Moment(Instant::now() + *time))?;
+            }
             Act::Do(entry) => {
                 self.await_answers(at)?;
                 self.settle()?;

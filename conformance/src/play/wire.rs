@@ -79,6 +79,8 @@ pub enum Until {
     Close,
     /// The end of a handshake, for better or worse.
     Handshake,
+    /// This time, or the end of the output.
+    Moment(Instant),
     /// The end of the process, its output and its standard error.
     End,
 }
@@ -225,7 +227,7 @@ impl Wire {
             if until == Until::Handshake && self.tls.as_ref().is_none_or(|tls| !tls.is_handshaking()) {
                 return Ok(Stop::Output);
             }
-            if self.closed && matches!(until, Until::Output | Until::Close | Until::Handshake) {
+            if self.closed && !matches!(until, Until::Silence | Until::End) {
                 return Ok(Stop::Closed);
             }
             if self.paused && self.ended && until == Until::Close {
@@ -237,6 +239,12 @@ impl Wire {
             let now = Instant::now();
             if now >= self.deadline {
                 return Ok(Stop::Deadline);
+            }
+            if let Until::Moment(moment) = until {
+                if now >= moment {
+                    return Ok(Stop::Silence);
+                }
+                look = moment - now;
             }
             if self.ended {
                 // Whatever it wrote is there already, and then the end. If that does not come, somebody

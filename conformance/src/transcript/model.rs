@@ -1,5 +1,7 @@
 //! A case as data.
 
+use std::time::Duration;
+
 use super::{
     front::Front,
     text::{Pattern, Text},
@@ -126,6 +128,8 @@ pub enum Act {
     Truncate,
     /// While the server waits, this is done to the case's folder; an entry as in `setup`.
     Do(String),
+    /// The server has read everything and is left alone for so long, or until it closes.
+    Wait(Duration),
 }
 
 /// What one of several alternatives begins or goes on with.

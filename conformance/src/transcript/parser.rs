@@ -1,5 +1,7 @@
 //! Reads a transcript. Every error names the line and column.
 
+use std::time::Duration;
+
 use super::{
     front::Front,
     model::{Act, Case, Choice, Content, Exit, Expectation, Fact, Item, Step, Told},
@@ -29,6 +31,9 @@ impl std::error::Error for ParseError {}
 
 /// Longest repetition `repeat` and `${"…" * N}` may ask for: a typing error must not fill memory.
 pub(super) const REPEAT_MAX: usize = 100_000_000;
+
+/// Longest pause of a client, in milliseconds: every play takes that long.
+const WAIT_MAX: u64 = 5_000;
 
 pub(super) type Result<T> = std::result::Result<T, ParseError>;
 
@@ -247,6 +252,7 @@ fn act(line: Line<'_>, at: usize) -> Result<Option<Act>> {
             Act::Tls(Handshake::parse(words).map_err(|(offset, why)| line.error(at + 4 + offset, why))?)
         }
         _ if rest.starts_with("do ") => Act::Do(rest["do ".len()..].into()),
+        _ if rest.starts_with("wait ") => Act::Wait(wait(line, at)?),
         _ if rest.starts_with("signal ") => Act::Signal(rest["signal ".len()..].into()),
         "C:" => Act::Send(Text::default()),
         "S:" => Act::Line(Pattern::plain("")),
@@ -273,6 +279,14 @@ fn act(line: Line<'_>, at: usize) -> Result<Option<Act>> {
         }
         _ => return Ok(None),
     }))
+}
+
+/// `wait N ms`
+fn wait(line: Line<'_>, at: usize) -> Result<Duration> {
+    let time = line.text[at..].strip_prefix("wait ").and_then(|rest| rest.strip_suffix(" ms"));
+    let time = time.and_then(|time| time.parse().ok()).filter(|time| *time <= WAIT_MAX);
+    let wrong = || line.error(at, format!("a pause is `wait N ms`, of {WAIT_MAX} ms at most"));
+    time.map(Duration::from_millis).ok_or_else(wrong)
 }
 
 fn fact(line: Line<'_>, at: usize) -> Result<Fact> {
@@ -371,4 +385,20 @@ fn address(line: Line<'_>, at: usize, text: &str) -> Result<Text> {
 
 fn text(line: Line<'_>, at: usize) -> Result<Text> {
     plain_text(line, at, &line.text[at..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_has_a_number_a_unit_and_an_end() {
+        let body = |line: &str| parse("a", &format!("+++\ntitle = \"a\"\nrun = \"a\"\n+++\n{line}\n"));
+        let step = body("wait 400 ms").unwrap().body.remove(0);
+        assert!(matches!(step, Item::Step(Step { act: Act::Wait(time), .. }) if time.as_millis() == 400));
+        for line in ["wait", "wait 5001 ms", "wait 400", "wait 1 s", "wait -1 ms", "wait 400  ms"] {
+            let error = body(line).unwrap_err();
+            assert_eq!((error.line, error.column), (5, 1), "{line}: {error}");
+        }
+    }
 }

@@ -109,6 +109,7 @@ fn step(step: &Step, out: &mut String) {
         Act::Abort => "abort".into(),
         Act::PauseReading => "pause-reading".into(),
         Act::ResumeReading => "resume-reading".into(),
+        Act::Wait(time) => format!("wait {} ms", time.as_millis()),
         Act::Do(entry) => format!("do {entry}"),
         Act::Signal(name) => format!("signal {name}"),
         Act::Beneath(t) => format!("T| {}", text(t)),

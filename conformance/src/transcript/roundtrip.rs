@@ -1,5 +1,7 @@
 //! `parse(print(case)) = case`, for cases made up at random.
 
+use std::time::Duration;
+
 use proptest::{collection::vec, option, prelude::*};
 
 use super::{
@@ -105,6 +107,7 @@ fn act() -> impl Strategy<Value = Act> {
             Act::TlsClose,
             Act::Truncate,
             Act::Do("copy a b".into()),
+            Act::Wait(Duration::from_millis(400)),
         ]),
     ]
 }
