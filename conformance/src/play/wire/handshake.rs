@@ -5,7 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Client, Delivery, LOOK_FIRST, LOOK_MOST, Piece, Wire};
+use super::{
+    Client, Delivery, Piece, Wire,
+    pump::{LOOK_FIRST, LOOK_MOST},
+};
 
 impl Wire {
     /// Starts a handshake: from now on everything goes through `client`.
