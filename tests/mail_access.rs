@@ -232,13 +232,28 @@ fn python(script: &str, server: &Server) -> Result<(bool, String), Failed> {
     client(Command::new("python3").arg("-c").arg(script).arg(&server.port))
 }
 
+/// A connection of Python's `poplib` by the name `p`.
+const POPLIB: &str = r#"
+import poplib, sys
+p = poplib.POP3("127.0.0.1", int(sys.argv[1]), timeout=30)
+"#;
+
+/// That `p` is refused with a wrong password.
+const WRONG_PASSWORD: &str = r#"
+p.user("bob")
+try:
+    p.pass_("wrong")
+except poplib.error_proto as e:
+    assert b"Authentication failed" in e.args[0], e
+else:
+    raise SystemExit("a wrong password is accepted")
+"#;
+
 const POP3: [&str; 3] = ["pop3front-auth", "cvm-pwfile", "pop3front-maildir"];
 
 fn poplib_fetches_and_deletes() -> Result<(), Failed> {
     let server = Server::start(&POP3)?;
     let script = r#"
-import poplib, sys
-p = poplib.POP3("127.0.0.1", int(sys.argv[1]), timeout=30)
 p.user("bob"); p.pass_("secret")
 assert p.stat()[0] == 4, p.stat()
 assert "TOP" in p.capa() and "UIDL" in p.capa(), p.capa()
@@ -250,7 +265,7 @@ assert p.top(4, 0)[1] == [b"Subject: four", b"", b""], p.top(4, 0)
 p.dele(1); p.dele(2); p.rset(); p.dele(2)
 p.quit()
 "#;
-    let (good, said) = python(script, &server)?;
+    let (good, said) = python(&[POPLIB, script].concat(), &server)?;
     if !good {
         return Err(said.into());
     }
@@ -273,15 +288,6 @@ fn an_account_of_the_system_is_let_in() -> Result<(), Failed> {
     fs::write(&kept, "Subject: five\n\nof root\n")?;
     fs::set_permissions(&kept, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
     let script = r#"
-import poplib, sys
-p = poplib.POP3("127.0.0.1", int(sys.argv[1]), timeout=30)
-p.user("bob")
-try:
-    p.pass_("wrong")
-except poplib.error_proto as e:
-    assert b"Authentication failed" in e.args[0], e
-else:
-    raise SystemExit("a wrong password is accepted")
 p.user("bob"); p.pass_("secret")
 assert p.stat()[0] == 5, p.stat()
 assert p.retr(1)[1] == [b"Subject: one", b"", b"body", b""], p.retr(1)
@@ -293,7 +299,7 @@ else:
     raise SystemExit("the server still has root's rights")
 p.dele(2); p.quit()
 "#;
-    let (good, said) = python(script, &server)?;
+    let (good, said) = python(&[POPLIB, WRONG_PASSWORD, script].concat(), &server)?;
     let left = server.names("cur")?;
     let expected = ["1000000001.a:2,S", "1000000003.c", "1000000004.d"];
     if good && left.starts_with(&expected.map(String::from)) {
@@ -304,19 +310,8 @@ p.dele(2); p.quit()
 
 fn poplib_is_refused() -> Result<(), Failed> {
     let server = Server::start(&POP3)?;
-    let script = r#"
-import poplib, sys
-p = poplib.POP3("127.0.0.1", int(sys.argv[1]), timeout=30)
-p.user("bob")
-try:
-    p.pass_("wrong")
-except poplib.error_proto as e:
-    assert b"Authentication failed" in e.args[0], e
-    p.user("bob"); p.pass_("secret"); p.quit()
-else:
-    raise SystemExit("a wrong password is accepted")
-"#;
-    let (good, said) = python(script, &server)?;
+    let script = r#"p.user("bob"); p.pass_("secret"); p.quit()"#;
+    let (good, said) = python(&[POPLIB, WRONG_PASSWORD, script].concat(), &server)?;
     if good { Ok(()) } else { Err(said.into()) }
 }
 

@@ -10,7 +10,7 @@ use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt};
 
 use bstr::{BStr, BString, ByteSlice};
 
-pub(in crate::plugins) use self::check::no_effect;
+pub(in crate::plugins) use self::check::{no_effect, rules_file};
 use crate::{
     lists::{Lists, Opened},
     plugin::{Answer, Finding, Hook, Module},

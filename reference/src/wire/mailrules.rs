@@ -5,7 +5,7 @@
 
 mod remarks;
 
-use std::{error, fmt};
+use std::fmt;
 
 use bstr::BString;
 
@@ -125,13 +125,7 @@ impl<L> Rule<L> {
 }
 
 /// What is wrong with a line, and where.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fault {
-    /// The byte that shows it.
-    pub place: Place,
-    /// What it is.
-    pub cause: Cause,
-}
+pub type Fault = rule_text::Fault<Cause>;
 
 /// What can be wrong with a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,18 +138,15 @@ pub enum Cause {
     Octal,
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let cause = match self.cause {
-            Cause::Selector => "a selector is `:sender` or `:recipient`",
-            Cause::DataBytes => "data bytes must be decimal digits",
-            Cause::Octal => "an octal escape must be one of \\001 to \\377",
-        };
-        write!(f, "{}: {cause}", self.place)
+        f.write_str(match self {
+            Self::Selector => "a selector is `:sender` or `:recipient`",
+            Self::DataBytes => "data bytes must be decimal digits",
+            Self::Octal => "an octal escape must be one of \\001 to \\377",
+        })
     }
 }
-
-impl error::Error for Fault {}
 
 /// The rules of a file in their order, each a value or what is wrong with its line. A line that is
 /// neither rule nor selector is skipped (RULES-LINE-2).

@@ -7,7 +7,7 @@ mod lines;
 mod template;
 mod wildcard;
 
-use std::{error, fmt};
+use std::fmt;
 
 use bstr::BString;
 
@@ -151,13 +151,7 @@ impl<L> Rule<L> {
 }
 
 /// What is wrong with a file, and where.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fault {
-    /// The byte that shows it.
-    pub place: Place,
-    /// What it is.
-    pub cause: Cause,
-}
+pub type Fault = rule_text::Fault<Cause>;
 
 /// What can be wrong with a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,25 +178,22 @@ pub enum Cause {
     Octal,
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let cause = match self.cause {
-            Cause::Section => "a section is `[connect]`, `[sender]` or `[recipient]`",
-            Cause::Name => "here must stand the name of a variable",
-            Cause::Operator => "behind a name stands `=`, in a condition `~` too, or nothing",
-            Cause::Action => "an action is ACCEPT, DEFER, REJECT, DEFER-ALL, REJECT-ALL, PASS or NO-OP",
-            Cause::NoAction => "the rule has no action",
-            Cause::TwoActions => "the rule has an action already",
-            Cause::Assignment => "this variable cannot be changed so",
-            Cause::DataBytes => "databytes must be decimal digits",
-            Cause::Substitution => "`${` must be followed by a name and `}`",
-            Cause::Octal => "an octal escape must be one of \\001 to \\377",
-        };
-        write!(f, "{}: {cause}", self.place)
+        f.write_str(match self {
+            Self::Section => "a section is `[connect]`, `[sender]` or `[recipient]`",
+            Self::Name => "here must stand the name of a variable",
+            Self::Operator => "behind a name stands `=`, in a condition `~` too, or nothing",
+            Self::Action => "an action is ACCEPT, DEFER, REJECT, DEFER-ALL, REJECT-ALL, PASS or NO-OP",
+            Self::NoAction => "the rule has no action",
+            Self::TwoActions => "the rule has an action already",
+            Self::Assignment => "this variable cannot be changed so",
+            Self::DataBytes => "databytes must be decimal digits",
+            Self::Substitution => "`${` must be followed by a name and `}`",
+            Self::Octal => "an octal escape must be one of \\001 to \\377",
+        })
     }
 }
-
-impl error::Error for Fault {}
 
 /// The rules of a file in their order, each a value or what is wrong with it. After a fault reading goes
 /// on with the next line, as far as it makes sense.

@@ -1,7 +1,7 @@
 //! What the two formats of mail rules have in common: lines, escapes, and lists named in patterns
 //! (RULES-FILE-6, -7, RULES-ESC-1 … 5, RULES-LIST-1 … 3).
 
-use std::fmt;
+use std::{error, fmt};
 
 use bstr::{BString, ByteSlice};
 
@@ -19,6 +19,23 @@ impl fmt::Display for Place {
         write!(f, "{}:{}", self.line, self.column)
     }
 }
+
+/// What is wrong with a rules file, and where; `C` are the causes that its format has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fault<C> {
+    /// The byte that shows it.
+    pub place: Place,
+    /// What it is.
+    pub cause: C,
+}
+
+impl<C: fmt::Display> fmt::Display for Fault<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.cause)
+    }
+}
+
+impl<C: fmt::Debug + fmt::Display> error::Error for Fault<C> {}
 
 /// A line without the white space around it.
 #[derive(Debug, Clone, Copy)]

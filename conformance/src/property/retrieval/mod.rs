@@ -84,16 +84,11 @@ impl Input {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{property::Search, transcript};
+    use crate::property::{Search, each_can_be_read};
 
     #[test]
     fn every_input_gives_a_transcript_that_can_be_read() {
-        let holds = |input: &Input| {
-            let source = input.transcript();
-            Ok(transcript::parse("x", &source).map(drop).map_err(|e| format!("{e}\n{source}")))
-        };
-        let found = Search { cases: 200, seed: 1, jobs: 1 }.run(|| Input::strategy(true), holds).unwrap();
-        assert_eq!(found, None);
+        each_can_be_read(200, || Input::strategy(true), Input::transcript);
     }
 
     /// What stands in a file reads the same with every line ended by CRLF: else the property would find

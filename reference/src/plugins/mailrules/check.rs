@@ -1,6 +1,6 @@
 //! What `--check` tells of a rules file: every fault with its place, and what a rule cannot do.
 
-use std::{ffi::OsStr, fmt::Display, fs, os::unix::ffi::OsStrExt};
+use std::{ffi::OsStr, fmt::Display, fs, io, os::unix::ffi::OsStrExt};
 
 use bstr::{BString, ByteSlice};
 
@@ -38,11 +38,9 @@ const TOO_EARLY: &[&str] = &[
 pub(super) fn findings(session: &Session) -> Vec<Finding> {
     let Some(path) = session.setting("MAILRULES") else { return Vec::new() };
     let at = |place: &dyn Display| BString::from([&path[..], format!(":{place}").as_bytes()].concat());
-    let file = match fs::read(OsStr::from_bytes(&path)) {
+    let file = match rules_file(&path) {
         Ok(file) => file,
-        Err(error) => {
-            return vec![Finding::Problem([&path[..], format!(": {error}").as_bytes()].concat().into())];
-        }
+        Err(problem) => return vec![problem],
     };
     let mut findings = Vec::new();
     for rule in mailrules::rules(&file) {
@@ -65,6 +63,12 @@ pub(super) fn findings(session: &Session) -> Vec<Finding> {
     }
     findings.extend(mailrules::remarks(&file).iter().map(|remark| Finding::Warning(at(remark))));
     findings
+}
+
+/// A rules file, or why it cannot be read.
+pub(in crate::plugins) fn rules_file(path: &[u8]) -> Result<Vec<u8>, Finding> {
+    let problem = |error: io::Error| [path, format!(": {error}").as_bytes()].concat();
+    fs::read(OsStr::from_bytes(path)).map_err(|error| Finding::Problem(problem(error).into()))
 }
 
 /// Why an assignment has no effect, in a sentence that begins with the name.

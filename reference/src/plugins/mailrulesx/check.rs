@@ -1,6 +1,6 @@
 //! What `--check` tells of a rules file: every fault with its place, and what a rule cannot do.
 
-use std::{ffi::OsStr, fmt::Display, fs, os::unix::ffi::OsStrExt};
+use std::fmt::Display;
 
 use bstr::{BString, ByteSlice};
 
@@ -8,7 +8,7 @@ use super::source;
 use crate::{
     lists,
     plugin::Finding,
-    plugins::mailrules::no_effect,
+    plugins::mailrules::{no_effect, rules_file},
     session::Session,
     wire::mailrulesx::{self, Assignment, Section, Test, Variable},
 };
@@ -17,13 +17,9 @@ use crate::{
 pub(super) fn findings(session: &Session) -> Vec<Finding> {
     let Some((_, path)) = source(session) else { return Vec::new() };
     let at = |text: &dyn Display| BString::from([path.as_bytes(), format!(":{text}").as_bytes()].concat());
-    let file = match fs::read(OsStr::from_bytes(&path)) {
+    let file = match rules_file(path.as_bytes()) {
         Ok(file) => file,
-        Err(error) => {
-            return vec![Finding::Problem(
-                [path.as_bytes(), format!(": {error}").as_bytes()].concat().into(),
-            )];
-        }
+        Err(problem) => return vec![problem],
     };
     let mut findings = Vec::new();
     for rule in mailrulesx::rules(&file) {
