@@ -26,9 +26,9 @@ impl Sent<'_> {
     fn typed(&self, start: usize, end: usize) -> String {
         let mut commands = Vec::new();
         let mut from = start;
-        for (at, time) in
-            self.waits.iter().filter(|(at, _)| (start..end).contains(at) || *at == self.bytes.len())
-        {
+        let is_last = end == self.bytes.len();
+        let waits = self.waits.iter().filter(|(at, _)| (start..end).contains(at) || is_last && *at == end);
+        for (at, time) in waits {
             if from < *at {
                 commands.push(format!("printf {}", printf_text(&self.bytes[from..*at])));
             }
