@@ -1,6 +1,6 @@
 //! Starts the program under test, and takes its end.
 //!
-//! [`command`] is what is started, [`ucspi`] a server that may stand between it and the client. While it
+//! [`mod@command`] is what is started, [`ucspi`] a server that may stand between it and the client. While it
 //! runs, [`watching`] tells what it is doing; [`group`] are its children, whom it must not leave behind.
 
 mod command;

@@ -1,8 +1,8 @@
 //! Writes down what an implementation answers: the client's steps of a transcript are played, and
 //! what comes is put between and behind them.
 //!
-//! Expectations that hold already stay as they are written. [`probing`] finds out what was said when, and
-//! [`notation`] turns bytes into patterns; [`writer`] writes the conversation, behind the [`head`] and
+//! Expectations that hold already stay as they are written. [`mod@probing`] finds out what was said when, and
+//! [`notation`] turns bytes into patterns; [`writer`] writes the conversation, behind the [`mod@head`] and
 //! before what is [`left_behind`].
 
 mod head;
