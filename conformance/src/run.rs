@@ -19,7 +19,7 @@ use crate::{
         Event, Report,
         event::{CaseResult, Departure, Play, Summary},
     },
-    sandbox::{Workshop, World, signals},
+    sandbox::{Workshop, World, rights, signals},
     target::{Known, KnownList, Program, Target},
     transcript::{
         Act, Case, Front,
@@ -215,8 +215,8 @@ impl Run<'_> {
         program: &Program,
         play: &mut Play,
     ) -> io::Result<Verdict> {
-        if case.front.setup.iter().any(|s| s.starts_with("user ")) && !rustix::process::geteuid().is_root() {
-            return Ok(Verdict::Skip("needs root to change the user".into()));
+        if let Some(reason) = rights::spoil(&case.front, self.workshop) {
+            return Ok(Verdict::Skip(reason.into()));
         }
         if let Some(reason) = signals::spoil(case, &self.workshop.ignored) {
             return Ok(Verdict::Skip(reason));

@@ -11,7 +11,7 @@
 //! - [`plugin_list`]: the language in which plugins are listed: `name`, `+name`, `-name`, `-*`.
 //! - [`modules`]: a name becomes a module: one built in, else a shared object, which [`abi`] loads.
 //! - [`chain`]: one event after another runs over plugins and backend until somebody decides.
-//!   [`scratch`] is the temporary file some of them need.
+//!   [`scratch`] is the temporary file some of them need, [`unnamed`] how a file is in no directory.
 //! - [`wire`]: pure codecs: command lines, addresses, netstrings, message data.
 //! - [`protocol`]: what reads the client's bytes and runs the events they ask for; SMTP, QMTP, QMQP.
 //! - [`credentials`]: who a client is: credential modules, and SASL, by which clients say it.
@@ -55,5 +55,6 @@ pub mod service;
 pub mod session;
 pub mod time_limits;
 pub mod tls;
+mod unnamed;
 pub mod wait;
 pub mod wire;

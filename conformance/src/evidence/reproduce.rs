@@ -52,6 +52,7 @@ pub fn reproduce(case: &Case, program: &Program, world: &World, sent: &Sent<'_>)
     let is_served = sent.clear.is_some() && !is_ucspi;
     let places = Places::of(world);
     let mut line = places.preparation(case, world);
+    line.push_str(&copying(program, world));
     if is_served {
         line.push_str("tcpserver -1RHl0 127.0.0.1 0 ");
     } else if all <= INLINE_MAX {
@@ -151,18 +152,47 @@ fn command(case: &Case, program: &Program, world: &World, places: &Places) -> St
     let arguments = case.front.words();
     let words = program.words.iter().chain(arguments.iter().skip(1));
     let words: Vec<String> = words.map(|word| double_quote(&places.here(&world.fill(word)))).collect();
-    let mut command = format!("{} {}", start(program), words.join(" "));
+    let start =
+        copies(world).last().map_or_else(|| start(program), |(name, ..)| format!("./{}", quote(name)));
+    let mut command = format!("{start} {}", words.join(" "));
     for setup in &world.setups {
         match setup {
             Setup::Close(descriptor) => _ = write!(command, " {descriptor}>&-"),
-            Setup::LimitFile(bytes) => command = format!("(ulimit -f {}; {command})", bytes / 512),
-            Setup::LimitMemory(bytes) => command = format!("(ulimit -v {}; {command})", bytes / 1024),
-            Setup::LimitDescriptors(number) => command = format!("(ulimit -n {number}; {command})"),
-            Setup::LimitProcesses(number) => command = format!("(ulimit -u {number}; {command})"),
+            Setup::LimitFile(bytes) => command = limited("f", bytes / 512, &command),
+            Setup::LimitMemory(bytes) => command = limited("v", bytes / 1024, &command),
+            Setup::LimitDescriptors(number) => command = limited("n", *number, &command),
+            Setup::LimitProcesses(number) => command = limited("u", *number, &command),
+            Setup::User(name) => {
+                let user = format!("--reuid {name} --regid $(id -g {name}) --clear-groups");
+                command = format!("setpriv {user} {command}");
+            }
             _ => {}
         }
     }
     command
+}
+
+/// A command behind `env`, with a limit of the shell.
+fn limited(letter: &str, most: u64, command: &str) -> String {
+    format!("bash -c 'ulimit -{letter} {most}; exec \"$@\"' - {command}")
+}
+
+/// The copies that the program is started as: name, owner, mode.
+fn copies(world: &World) -> impl Iterator<Item = (&str, &str, u32)> {
+    world.setups.iter().filter_map(|setup| match setup {
+        Setup::CallByCopy(name, owner, mode) => Some((name.as_str(), owner.as_str(), *mode)),
+        _ => None,
+    })
+}
+
+/// What makes such a copy, as root.
+fn copying(program: &Program, world: &World) -> String {
+    let path = quote(&program.path.to_string_lossy());
+    let made = copies(world).map(|(name, owner, mode)| {
+        let name = quote(name);
+        format!("cp {path} {name}; chown {owner}: {name}; chmod {mode:o} {name}; ")
+    });
+    made.collect()
 }
 
 /// How the program is started. One that is a link and acts by its name is started under that name.

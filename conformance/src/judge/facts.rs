@@ -69,7 +69,9 @@ pub fn check(case: &Case, world: &World, outcome: &Outcome, judgement: &mut Judg
     for finding in &mut judgement.findings[before..] {
         finding.level = finding.level.min(case.front.level);
     }
-    left_over(world, judgement);
+    // Whether a file may stay after a signal the case says by its own level (QDIR-19).
+    let level = if outcome.signalled { case.front.level } else { Level::Must };
+    judgement.findings.extend(left_over(world).map(|finding| finding.at_most(level)));
 }
 
 #[expect(clippy::cast_precision_loss, reason = "seconds of a case are small numbers")]
@@ -338,15 +340,14 @@ fn matching(world: &World, path: &Text, variables: &Variables) -> Vec<PathBuf> {
     found
 }
 
-/// Nothing may be left in the folder for temporary files nor in the queue's `tmp`.
-fn left_over(world: &World, judgement: &mut Judgement) {
+/// What is left in the folder for temporary files or in the queue's `tmp`, where nothing may be.
+fn left_over(world: &World) -> impl Iterator<Item = Finding> {
     let queue_tmp = world.queue.as_ref().filter(|_| !world.capture_is_shared).map(|queue| queue.join("tmp"));
-    for folder in [Some(world.temporary.clone()), queue_tmp].into_iter().flatten() {
-        if let Some(entry) = fs::read_dir(&folder).ok().and_then(|mut entries| entries.next()?.ok()) {
-            let inside = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let kind = if entry.path().is_dir() { "a folder" } else { "a file" };
-            let got = format!("{kind} in {inside}");
-            judgement.findings.push(Finding::new(Aspect::Left, 0, "nothing is left behind", got.as_bytes()));
-        }
-    }
+    [Some(world.temporary.clone()), queue_tmp].into_iter().flatten().filter_map(|folder| {
+        let entry = fs::read_dir(&folder).ok()?.next()?.ok()?;
+        let inside = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let kind = if entry.path().is_dir() { "a folder" } else { "a file" };
+        let got = format!("{kind} in {inside}");
+        Some(Finding::new(Aspect::Left, 0, "nothing is left behind", got.as_bytes()))
+    })
 }

@@ -2,6 +2,7 @@
 
 pub mod cdb;
 pub mod certificates;
+pub mod rights;
 mod server;
 pub mod service;
 mod shared;
@@ -18,6 +19,7 @@ use std::{
     },
 };
 
+use rustix::fs::StatVfsMountFlags;
 pub use shared::user_ids;
 pub use world::{World, repeated};
 
@@ -64,6 +66,13 @@ impl Workshop {
             turn: Mutex::default(),
             ignored: signals::ignored()?,
         })
+    }
+
+    /// Whether programs in the folders of plays run with their set-uid and set-gid bits.
+    pub fn honours_set_id(&self) -> bool {
+        let mount = rustix::fs::statvfs(self.plays.path());
+        mount.is_ok_and(|mount| !mount.f_flag.contains(StatVfsMountFlags::NOSUID))
+            && rustix::thread::no_new_privs().is_ok_and(|is_set| !is_set)
     }
 
     /// Links `names` to the program `exe`, which acts by the name it is started under; gives the

@@ -135,6 +135,8 @@ pub enum Setup {
     Socket(String),
     /// `call link PATH`: the program is started by a link to it
     CallByLink(String),
+    /// `call copy PATH USER 4755`: the program is started as a copy of it, of this owner and mode; needs root
+    CallByCopy(String, String, u32),
     /// `call path`: the program is looked for in `$PATH`
     CallByPath,
     /// `ucspi-tls`: the descriptors and variables of a UCSPI server that can do TLS; without one of the
@@ -247,6 +249,7 @@ pub fn done_later(entry: &str) -> Option<Setup> {
                 | Setup::UcspiTls(_)
                 | Setup::Umask(_)
                 | Setup::CallByLink(_)
+                | Setup::CallByCopy(..)
                 | Setup::CallByPath
         )
     })
@@ -276,6 +279,9 @@ fn setup(entry: &str) -> Option<Setup> {
         ["remove", path] => Setup::Remove(path.into()),
         ["socket", path] => Setup::Socket(path.into()),
         ["call", "link", path] => Setup::CallByLink(path.into()),
+        ["call", "copy", path, user, mode] => {
+            Setup::CallByCopy(path.into(), user.into(), u32::from_str_radix(mode, 8).ok()?)
+        }
         ["call", "path"] => Setup::CallByPath,
         ["ucspi-tls"] => Setup::UcspiTls(UcspiFault::None),
         ["ucspi-tls", "gone"] => Setup::UcspiTls(UcspiFault::Gone),
@@ -295,6 +301,15 @@ mod tests {
     fn words_keep_quoted_blanks_and_empty_words() {
         let front = Front { run: "mailfront smtp '' 'a b'  c".into(), ..Front::default() };
         assert_eq!(front.words(), ["mailfront", "smtp", "", "a b", "c"]);
+    }
+
+    #[test]
+    fn a_copy_of_the_program_has_an_owner_and_a_mode() {
+        let copy = Setup::CallByCopy("mailfront".into(), "nobody".into(), 0o4755);
+        assert_eq!(setup("call copy mailfront nobody 4755"), Some(copy));
+        assert_eq!(setup("call copy mailfront nobody 4788"), None);
+        assert_eq!(setup("call copy mailfront nobody"), None);
+        assert_eq!(done_later("call copy mailfront nobody 4755"), None);
     }
 
     #[test]

@@ -13,7 +13,10 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::scenario::{Message, Protocol, Queue, Scenario};
+use super::{
+    scenario::{Message, Protocol, Queue, Scenario},
+    trace::{Call, NO_UNNAMED_FILES, is_injected},
+};
 
 /// A hang guard, generous because machines are shared.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -44,7 +47,7 @@ pub enum Harm {
     Twice,
     /// Something in the queue is not a whole message.
     Partial,
-    /// Files are left behind although the program was not killed.
+    /// Files are left behind where none may be.
     Left,
     /// No end.
     Hung,
@@ -60,6 +63,8 @@ pub struct Outcome {
     pub told: Vec<Told>,
     /// Messages in the queue that were not acknowledged; the client will send them again.
     pub unacknowledged: usize,
+    /// Whether files are left behind, be it harm or not.
+    pub is_left: bool,
     pub harms: Vec<Harm>,
     /// The whole trace.
     pub trace: String,
@@ -71,13 +76,15 @@ pub struct Programs {
     pub queue: PathBuf,
 }
 
-/// Plays a session in a fresh folder, `fault` hitting call `ordinal` of that name.
+/// Plays a session in a fresh folder, `fault` hitting call `ordinal` of that name. The file system seems to
+/// keep no file without a name if the calls that ask for one are `withheld`.
 ///
 /// # Errors
 /// The session cannot be set up.
 pub fn attempt(
     programs: &Programs,
     scenario: &Scenario,
+    withheld: Option<&Call>,
     fault: Option<(Fault, &str, usize)>,
 ) -> io::Result<Outcome> {
     let folder = tempfile::tempdir()?;
@@ -87,6 +94,9 @@ pub fn attempt(
     let settings = scenario.backend.prepare(folder.path(), &programs.queue)?;
     let mut command = Command::new("strace");
     command.arg("-o").arg(folder.path().join("trace"));
+    if let Some(Call { name, ordinal, .. }) = withheld {
+        command.arg("-e").arg(format!("inject={name}:error={NO_UNNAMED_FILES}:when={ordinal}+"));
+    }
     if let Some((fault, name, ordinal)) = fault {
         let what = match fault {
             Fault::Error(error) => format!("error={error}"),
@@ -103,7 +113,9 @@ pub fn attempt(
     let replies = fs::read_to_string(folder.path().join("out"))?;
     let queue = scenario.backend.read(folder.path(), &messages)?;
     let told = told(scenario.protocol, &replies, &messages);
-    Ok(judged(fault, told, &queue, trace, is_in_time))
+    let may_leave = scenario.is_named
+        && fault.is_some_and(|(fault, name, _)| fault == Fault::Kill || name.starts_with("unlink"));
+    Ok(judged(may_leave, told, &queue, trace, is_in_time))
 }
 
 /// Runs until everybody is gone who holds the standard error; whether that was in time.
@@ -123,13 +135,8 @@ fn run(mut command: Command) -> io::Result<bool> {
     Ok(is_in_time)
 }
 
-fn judged(
-    fault: Option<(Fault, &str, usize)>,
-    told: Vec<Told>,
-    queue: &Queue,
-    trace: String,
-    is_in_time: bool,
-) -> Outcome {
+/// `may_leave`: a file with a name stays if nobody is left to remove it (QDIR-19).
+fn judged(may_leave: bool, told: Vec<Told>, queue: &Queue, trace: String, is_in_time: bool) -> Outcome {
     let mut harms = Vec::new();
     let pairs = || told.iter().zip(&queue.copies);
     if pairs().any(|(told, copies)| *told == Told::Accepted && *copies == 0) {
@@ -141,7 +148,6 @@ fn judged(
     if queue.partial > 0 {
         harms.push(Harm::Partial);
     }
-    let may_leave = fault.is_some_and(|(fault, name, _)| fault == Fault::Kill || name.starts_with("unlink"));
     if !queue.left.is_empty() && !may_leave {
         harms.push(Harm::Left);
     }
@@ -153,7 +159,8 @@ fn judged(
         harms.push(Harm::Crashed);
     }
     Outcome {
-        is_hit: trace.contains("(INJECTED)") || is_killed,
+        is_hit: trace.lines().any(is_injected) || is_killed,
+        is_left: !queue.left.is_empty(),
         unacknowledged: pairs().filter(|(told, copies)| **told != Told::Accepted && **copies > 0).count(),
         told,
         harms,
@@ -250,7 +257,7 @@ mod tests {
     #[test]
     fn each_harm_is_found() {
         let accepted = || vec![Told::Accepted; 2];
-        let judge = |queue: &Queue, trace: &str| judged(None, accepted(), queue, trace.into(), true).harms;
+        let judge = |queue: &Queue, trace: &str| judged(false, accepted(), queue, trace.into(), true).harms;
         let whole = || Queue { copies: vec![1, 1], ..Queue::default() };
         assert_eq!(judge(&whole(), ""), []);
         assert_eq!(judge(&Queue { copies: vec![1, 0], ..whole() }, ""), [Harm::Lost]);
@@ -258,10 +265,11 @@ mod tests {
         assert_eq!(judge(&Queue { partial: 1, ..whole() }, ""), [Harm::Partial]);
         assert_eq!(judge(&Queue { left: vec!["x".into()], ..whole() }, ""), [Harm::Left]);
         assert_eq!(judge(&whole(), "+++ killed by SIGSEGV +++"), [Harm::Crashed]);
-        assert_eq!(judged(None, accepted(), &whole(), String::new(), false).harms, [Harm::Hung]);
-        let killed = Some((Fault::Kill, "write", 1));
+        assert_eq!(judged(false, accepted(), &whole(), String::new(), false).harms, [Harm::Hung]);
         let queue = Queue { copies: vec![1, 0], left: vec!["x".into()], ..Queue::default() };
-        let outcome = judged(killed, vec![Told::Nothing; 2], &queue, String::new(), true);
-        assert_eq!((outcome.harms, outcome.unacknowledged), (vec![], 1));
+        let outcome = judged(true, vec![Told::Nothing; 2], &queue, String::new(), true);
+        assert_eq!((outcome.harms, outcome.unacknowledged, outcome.is_left), (vec![], 1, true));
+        let outcome = judged(false, vec![Told::Nothing; 2], &queue, String::new(), true);
+        assert_eq!(outcome.harms, [Harm::Left], "a killed program may leave a file only if it has a name");
     }
 }

@@ -89,12 +89,24 @@ fn options() -> Option<Options> {
 fn examine(options: &Options) -> io::Result<bool> {
     let mut rows = Vec::new();
     let mut is_good = true;
-    for scenario in &scenarios() {
+    let scenarios = scenarios();
+    for scenario in &scenarios {
         if options.scenario.as_ref().is_some_and(|wanted| *wanted != scenario.name) {
             continue;
         }
-        let plain = attempt(&options.programs, scenario, None)?;
-        let calls = delivery(&plain.trace);
+        let mut plain = attempt(&options.programs, scenario, None, None)?;
+        let mut withheld = None;
+        if scenario.is_named {
+            let Some(call) = trace::unnamed(&plain.trace) else {
+                println!("skipped {}: a file without a name cannot be withheld here", scenario.name);
+                continue;
+            };
+            plain = attempt(&options.programs, scenario, Some(&call), None)?;
+            withheld = Some(call);
+        }
+        let mut calls = delivery(&plain.trace);
+        // The tracer does one thing to calls of one name.
+        calls.retain(|call| withheld.as_ref().is_none_or(|withheld| withheld.name != call.name));
         if plain.told.iter().any(|told| *told != Told::Accepted) || calls.is_empty() {
             return Err(io::Error::other(format!("{}: it does not work without a fault", scenario.name)));
         }
@@ -107,10 +119,10 @@ fn examine(options: &Options) -> io::Result<bool> {
             println!("HARM {}: acknowledged before it is on disk", scenario.name);
             is_good = false;
         }
-        let found = faulted(options, scenario, &calls)?;
+        let found = faulted(options, scenario, withheld.as_ref(), &calls)?;
         is_good &= found.iter().all(|row| row.harms.is_empty());
         println!("{}: {} attempts", scenario.name, found.iter().map(|row| row.attempts).sum::<usize>());
-        rows.push((scenario.name.clone(), found));
+        rows.push((scenario, found));
     }
     if let Some(path) = &options.write {
         fs::write(path, table::page(&rows, &ERRORS, &NEVER_FAIL))?;
@@ -119,7 +131,12 @@ fn examine(options: &Options) -> io::Result<bool> {
 }
 
 /// Makes the attempts of a scenario, several at a time; a row for each name of a call.
-fn faulted(options: &Options, scenario: &Scenario, calls: &[Call]) -> io::Result<Vec<Row>> {
+fn faulted(
+    options: &Options,
+    scenario: &Scenario,
+    withheld: Option<&Call>,
+    calls: &[Call],
+) -> io::Result<Vec<Row>> {
     let mut plan = Vec::new();
     for call in calls {
         let fails = !NEVER_FAIL.contains(&call.name.as_str());
@@ -133,7 +150,8 @@ fn faulted(options: &Options, scenario: &Scenario, calls: &[Call]) -> io::Result
     thread::scope(|scope| {
         let work = || -> io::Result<()> {
             while let Some((fault, call)) = take() {
-                let outcome = attempt(&options.programs, scenario, Some((fault, &call.name, call.ordinal)))?;
+                let outcome =
+                    attempt(&options.programs, scenario, withheld, Some((fault, &call.name, call.ordinal)))?;
                 for harm in &outcome.harms {
                     report(scenario, *harm, fault, call, &outcome.trace);
                 }
@@ -155,7 +173,7 @@ fn faulted(options: &Options, scenario: &Scenario, calls: &[Call]) -> io::Result
 fn report(scenario: &Scenario, harm: Harm, fault: Fault, call: &Call, trace: &str) {
     println!("HARM {}: {harm:?} with {fault:?} at call {} of {}", scenario.name, call.ordinal, call.name);
     let lines: Vec<&str> = trace.lines().collect();
-    let at = lines.iter().position(|line| line.contains("(INJECTED)")).unwrap_or(lines.len());
+    let at = lines.iter().position(|line| trace::is_injected(line)).unwrap_or(lines.len());
     for line in &lines[at.saturating_sub(4)..lines.len().min(at + 8)] {
         println!("    {}", line.chars().take(150).collect::<String>());
     }

@@ -29,17 +29,21 @@ pub struct Scenario {
     pub environment: &'static [(&'static str, &'static str)],
     /// Whether a message must be on disk before it is acknowledged.
     pub is_synced: bool,
+    /// Whether the file system seems unable to keep a file without a name.
+    pub is_named: bool,
 }
 
 /// Every backend in every mode behind every protocol.
 pub fn scenarios() -> Vec<Scenario> {
     const NOSYNC: &[(&str, &str)] = &[("QUEUEDIR_NOSYNC", "1")];
     let ways = [
-        ("queuedir", Backend::Queuedir, "accept", &[][..]),
-        ("queuedir, file mode", Backend::Queuedir, "accept:force-file", &[]),
-        ("queuedir, not synced", Backend::Queuedir, "accept", NOSYNC),
-        ("qmail", Backend::Qmail, "accept", &[]),
-        ("qmail, file mode", Backend::Qmail, "accept:force-file", &[]),
+        ("queuedir", Backend::Queuedir, "accept", &[][..], false),
+        ("queuedir, file mode", Backend::Queuedir, "accept:force-file", &[], false),
+        ("queuedir, not synced", Backend::Queuedir, "accept", NOSYNC, false),
+        ("queuedir, named files", Backend::Queuedir, "accept", &[], true),
+        ("queuedir, named files, file mode", Backend::Queuedir, "accept:force-file", &[], true),
+        ("qmail", Backend::Qmail, "accept", &[], false),
+        ("qmail, file mode", Backend::Qmail, "accept:force-file", &[], false),
     ];
     let protocols = [
         ("smtp", "", Protocol::Smtp),
@@ -47,7 +51,7 @@ pub fn scenarios() -> Vec<Scenario> {
         ("qmqp", ", QMQP", Protocol::Qmqp),
     ];
     let all = protocols.into_iter().flat_map(|protocol| ways.map(|way| (protocol, way)));
-    all.map(|((module, title, protocol), (way, backend, plugins, environment))| {
+    all.map(|((module, title, protocol), (way, backend, plugins, environment, is_named))| {
         let name = if backend == Backend::Qmail { "qmail" } else { "queuedir" };
         Scenario {
             name: format!("{way}{title}"),
@@ -56,6 +60,7 @@ pub fn scenarios() -> Vec<Scenario> {
             arguments: [module, name, plugins],
             environment,
             is_synced: backend == Backend::Queuedir && environment.is_empty(),
+            is_named,
         }
     })
     .collect()

@@ -2,6 +2,7 @@
 
 use super::{
     attempt::{Fault, Harm, Outcome, Told},
+    scenario::Scenario,
     trace::Call,
 };
 
@@ -16,6 +17,8 @@ pub struct Row {
     /// Messages acknowledged, refused, and without an answer.
     told: [usize; 3],
     unacknowledged: usize,
+    /// Attempts after which a file is left that may be.
+    stale: usize,
     pub harms: Vec<Harm>,
 }
 
@@ -33,6 +36,7 @@ pub fn rows(calls: &[Call]) -> Vec<Row> {
                 kills: 0,
                 told: [0; 3],
                 unacknowledged: 0,
+                stale: 0,
                 harms: Vec::new(),
             }),
         }
@@ -55,11 +59,12 @@ pub fn count(rows: &mut [Row], name: &str, fault: Fault, outcome: &Outcome) {
         }] += 1;
     }
     row.unacknowledged += outcome.unacknowledged;
+    row.stale += usize::from(outcome.is_left && !outcome.harms.contains(&Harm::Left));
     row.harms.extend(&outcome.harms);
 }
 
 /// The whole page.
-pub fn page(found: &[(String, Vec<Row>)], errors: &[&str], never_fail: &[&str]) -> String {
+pub fn page(found: &[(&Scenario, Vec<Row>)], errors: &[&str], never_fail: &[&str]) -> String {
     let mut page = format!(
         "# Faults\n\n\
          Every system call that the reference makes from its greeting, or in QMTP and QMQP from its first wait\n\
@@ -68,8 +73,10 @@ pub fn page(found: &[(String, Vec<Row>)], errors: &[&str], never_fail: &[&str]) 
          ({} never fail here: they cannot, or a tracer cannot show it).\n\
          A session has two messages, of 200 kB for two recipients and of 5 bytes for one; in QMQP the first only.\n\
          Acknowledged messages must be in the queue whole and once; others are absent, or whole (the client sends\n\
-         them again: \"unacknowledged\"). Files may be left in a folder for temporary files only by a process\n\
-         that was killed, or if their removal failed.\n\n\
+         them again: \"unacknowledged\"). Nothing may be left in a folder for temporary files, before whichever\n\
+         call the process is killed. In the scenarios \"named files\" the file system seems unable to keep a file\n\
+         without a name (each call with `O_TMPFILE` fails with EOPNOTSUPP): a file may be left there by a process\n\
+         that was killed, or if its removal failed (\"stale\"); it is never in the queue.\n\n\
          The page is written by `cargo run -p mailfront-tests --bin faults -- --program target/debug/mailfront\n\
          --write docs/faults.md`; `cargo test` makes a sample of the attempts. `accepted`, `refused` and\n\
          `no answer` count messages.\n",
@@ -77,24 +84,25 @@ pub fn page(found: &[(String, Vec<Row>)], errors: &[&str], never_fail: &[&str]) 
         never_fail.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
     );
     page.push_str(
-        "\n| scenario | attempts | kills | lost | twice | partial | left behind | hung | crashed |\n\
-         |---|---|---|---|---|---|---|---|---|\n",
+        "\n| scenario | attempts | kills | lost | twice | partial | left behind | stale | hung | crashed |\n\
+         |---|---|---|---|---|---|---|---|---|---|\n",
     );
-    for (name, rows) in found {
+    for (Scenario { name, .. }, rows) in found {
         let total = |of: fn(&Row) -> usize| rows.iter().map(of).sum::<usize>();
         page.push_str(&format!(
-            "| {name} | {} | {} | {} | {} | {} | {} | {} | {} |\n",
+            "| {name} | {} | {} | {} | {} | {} | {} | {} | {} | {} |\n",
             total(|row| row.hit),
             total(|row| row.kills),
             total(|row| harms(row, Harm::Lost)),
             total(|row| harms(row, Harm::Twice)),
             total(|row| harms(row, Harm::Partial)),
             total(|row| harms(row, Harm::Left)),
+            total(|row| row.stale),
             total(|row| harms(row, Harm::Hung)),
             total(|row| harms(row, Harm::Crashed)),
         ));
     }
-    for (name, rows) in found {
+    for (Scenario { name, .. }, rows) in found {
         page.push_str(&format!(
             "\n## {name}\n\n\
              | call | calls | faults | accepted | refused | no answer | unacknowledged | harm |\n\

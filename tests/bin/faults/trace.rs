@@ -29,6 +29,24 @@ pub fn delivery(trace: &str) -> Vec<Call> {
     calls
 }
 
+/// What a file system says that keeps no file without a name; no other call fails with it here.
+pub const NO_UNNAMED_FILES: &str = "EOPNOTSUPP";
+
+/// Whether a line is of the call that was hit.
+pub fn is_injected(line: &str) -> bool {
+    line.ends_with("(INJECTED)") && !line.contains(NO_UNNAMED_FILES)
+}
+
+/// The first call that asks for a file without a name, if all of its name do so from there on and can be
+/// made fail without failing any other.
+pub fn unnamed(trace: &str) -> Option<Call> {
+    let calls = delivery(trace);
+    let asks = |call: &&Call| call.line.contains("O_TMPFILE");
+    let first = calls.iter().find(asks)?;
+    let mut like_it = calls.iter().filter(|call| call.name == first.name && call.ordinal > first.ordinal);
+    like_it.all(|call| asks(&call)).then(|| first.clone())
+}
+
 /// How a backend without words of its own is heard to have taken a message (QDIR-11).
 const ACKNOWLEDGEMENTS: [&str; 2] = ["write(1, \"250 2.6.0", "write(1, \"24:K2.6.0"];
 
@@ -66,6 +84,20 @@ mod tests {
         let calls = delivery(trace);
         assert_eq!(calls.len(), 1);
         assert_eq!((calls[0].name.as_str(), calls[0].ordinal), ("read", 2));
+    }
+
+    #[test]
+    fn a_call_for_an_unnamed_file_is_found_if_it_can_fail_alone() {
+        let trace = |other: &str| {
+            format!(
+                "open(\"a\") = 3\nread(0, \"y\") = 1\nopen(\"t\", O_WRONLY|O_TMPFILE) = 3\n{other}(\"t\") = 4\n"
+            )
+        };
+        let found = unnamed(&trace("openat")).map(|call| (call.name, call.ordinal));
+        assert_eq!(found, Some(("open".into(), 2)));
+        assert_eq!(unnamed(&trace("open")), None);
+        assert!(is_injected("write(1, x) = -1 EIO (Input/output error) (INJECTED)"));
+        assert!(!is_injected("open(x) = -1 EOPNOTSUPP (Operation not supported) (INJECTED)"));
     }
 
     #[test]

@@ -1,8 +1,12 @@
 //! The command that starts the program, with what a case does to the process itself.
 
 use std::{
-    io,
-    os::unix::{fs::symlink, process::CommandExt as _},
+    fs, io,
+    os::unix::{
+        fs::{PermissionsExt as _, chown, symlink},
+        process::CommandExt as _,
+    },
+    path::{Path, PathBuf},
     process::Command,
 };
 
@@ -43,6 +47,9 @@ pub(super) fn command(
                 symlink(&path, &link)?;
                 path = link;
             }
+            Setup::CallByCopy(copy, owner, mode) => {
+                path = copied(&path, world.folder.join(world.fill(copy)), owner, *mode)?;
+            }
             Setup::CallByPath => {
                 let (folder, name) = (path.parent(), path.file_name());
                 let (Some(folder), Some(name)) = (folder, name) else { continue };
@@ -66,4 +73,18 @@ pub(super) fn command(
         command.uid(uid).gid(gid);
     }
     Ok(command)
+}
+
+/// A copy of the program that belongs to `owner` and has `mode`.
+fn copied(program: &Path, copy: PathBuf, owner: &str, mode: u32) -> io::Result<PathBuf> {
+    let (user, group) = user_ids(owner)?;
+    // Not by ourselves: a program that some process still holds open for writing, as one that another
+    // thread is just starting would, cannot be executed.
+    if !Command::new("cp").arg(program).arg(&copy).status()?.success() {
+        return Err(io::Error::other(format!("{} cannot be copied", program.display())));
+    }
+    // A new owner takes the set-uid bit away.
+    chown(&copy, Some(user), Some(group))?;
+    fs::set_permissions(&copy, fs::Permissions::from_mode(mode))?;
+    Ok(copy)
 }

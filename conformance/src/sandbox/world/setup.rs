@@ -68,6 +68,7 @@ impl World {
             | Setup::LimitProcesses(_)
             | Setup::Umask(_)
             | Setup::CallByLink(_)
+            | Setup::CallByCopy(..)
             | Setup::CallByPath => {}
         }
         Ok(())

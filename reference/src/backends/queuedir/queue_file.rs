@@ -3,12 +3,18 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Seek, SeekFrom, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use rustix::{
+    fs::{Mode, OFlags},
+    io::Errno,
+};
+
 use super::{QueueError, directories::Directories};
+use crate::unnamed;
 
 /// Bytes gathered before they are written.
 const BUFFER: usize = 64 * 1024;
@@ -22,14 +28,16 @@ const NAMES_MAX: usize = 10_000;
 
 /// A queue file being written. Dropped before [`QueueFile::deliver`], it leaves nothing behind.
 pub(super) struct QueueFile {
-    temporary: Temporary,
-    destination: PathBuf,
-    destination_directory: PathBuf,
     file: File,
+    /// Its name while it is written; a file without one goes with its process (QDIR-19).
+    temporary: Option<Temporary>,
+    /// Its name in the destination.
+    name: String,
+    destination: PathBuf,
     buffer: Vec<u8>,
 }
 
-/// A name that is removed when it is dropped, on every way out (QDIR-18).
+/// A name that is removed when it is dropped, on every way out but death by a signal (QDIR-18, -19).
 struct Temporary(PathBuf);
 
 impl Drop for Temporary {
@@ -40,30 +48,41 @@ impl Drop for Temporary {
 }
 
 impl QueueFile {
-    /// An empty one, closed on exec, under a name that neither directory has.
+    /// An empty one, closed on exec: without a name if the file system can keep such a file.
     pub(super) fn create(directories: &Directories) -> Result<Self, QueueError> {
+        let (temporary, destination) =
+            (identity(&directories.temporary)?, identity(&directories.destination)?);
+        // In one directory for both it is the second name of the same file that fails (QDIR-15).
+        if temporary != destination && unnamed::can_be_linked() {
+            let mode = Mode::from_raw_mode(MODE);
+            match unnamed::create(&directories.temporary, OFlags::WRONLY, mode) {
+                Ok(Some(file)) => return Ok(Self::new(file, None, name_now(), directories)),
+                Ok(None) => {}
+                Err(_) => return Err(QueueError::Creating),
+            }
+        }
+        Self::create_named(directories)
+    }
+
+    /// One under a name that neither directory has.
+    fn create_named(directories: &Directories) -> Result<Self, QueueError> {
         for _ in 0..NAMES_MAX {
             let name = name_now();
-            let temporary = directories.temporary.join(&name);
-            let destination = directories.destination.join(&name);
-            if is_taken(&temporary)? || is_taken(&destination)? {
+            let path = directories.temporary.join(&name);
+            if is_taken(&path)? || is_taken(&directories.destination.join(&name))? {
                 continue;
             }
-            match OpenOptions::new().write(true).create_new(true).mode(MODE).open(&temporary) {
-                Ok(file) => {
-                    return Ok(Self {
-                        temporary: Temporary(temporary),
-                        destination,
-                        destination_directory: directories.destination.clone(),
-                        file,
-                        buffer: Vec::new(),
-                    });
-                }
+            match OpenOptions::new().write(true).create_new(true).mode(MODE).open(&path) {
+                Ok(file) => return Ok(Self::new(file, Some(Temporary(path)), name, directories)),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(_) => break,
             }
         }
         Err(QueueError::Creating)
+    }
+
+    fn new(file: File, temporary: Option<Temporary>, name: String, directories: &Directories) -> Self {
+        Self { file, temporary, name, destination: directories.destination.clone(), buffer: Vec::new() }
     }
 
     /// Appends an address of the envelope. One with a NUL, which only a plugin can have made, would be
@@ -104,18 +123,27 @@ impl QueueFile {
     /// returns (QDIR-9, -10). After an error the destination has no new file.
     pub(super) fn deliver(mut self, is_synced: bool) -> Result<(), QueueError> {
         self.flush()?;
-        let Self { temporary, destination, destination_directory, file, .. } = self;
         if is_synced {
-            file.sync_all().map_err(|_| QueueError::Writing)?;
+            self.file.sync_all().map_err(|_| QueueError::Writing)?;
         }
-        drop(file);
-        fs::hard_link(&temporary.0, &destination).map_err(|_| QueueError::Writing)?;
-        if is_synced && sync_directory(&destination_directory).is_err() {
-            // A client that is told to try again must not have sent its message already (QDIR-16).
-            let _ignored = fs::remove_file(&destination);
-            return Err(QueueError::Internal);
+        let place = self.link()?;
+        if is_synced { secure(&place, &self.destination) } else { Ok(()) }
+    }
+
+    /// Gives the file a name in the destination, which no other file has, and returns its path.
+    fn link(&self) -> Result<PathBuf, QueueError> {
+        let mut place = self.destination.join(&self.name);
+        if let Some(temporary) = &self.temporary {
+            return fs::hard_link(&temporary.0, &place).map(|()| place).map_err(|_| QueueError::Writing);
         }
-        Ok(())
+        for _ in 0..NAMES_MAX {
+            match unnamed::link(&self.file, &place) {
+                Ok(()) => return Ok(place),
+                Err(Errno::EXIST) => place.set_file_name(name_now()),
+                Err(_) => break,
+            }
+        }
+        Err(QueueError::Writing)
     }
 
     fn flush(&mut self) -> Result<(), QueueError> {
@@ -131,8 +159,17 @@ fn name_now() -> String {
     format!("{}.{:06}.{}", now.as_secs(), now.subsec_micros(), std::process::id())
 }
 
-/// Whether a name is in use; an error if that cannot be said (QDIR-14). A directory that is missing
-/// does not use it: that shows when the file is created or linked (QDIR-13, -15).
+/// What tells a directory from every other one; an error if its files cannot be examined (QDIR-14). One
+/// that is missing has none: that shows when the file is created or linked (QDIR-13, -15).
+fn identity(directory: &Path) -> Result<Option<(u64, u64)>, QueueError> {
+    match fs::metadata(directory.join(".")) {
+        Ok(metadata) => Ok(Some((metadata.dev(), metadata.ino()))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(_) => Err(QueueError::Internal),
+    }
+}
+
+/// Whether a name is in use; an error if that cannot be said (QDIR-14).
 fn is_taken(path: &Path) -> Result<bool, QueueError> {
     match fs::symlink_metadata(path) {
         Ok(_) => Ok(true),
@@ -141,8 +178,13 @@ fn is_taken(path: &Path) -> Result<bool, QueueError> {
     }
 }
 
-fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
+/// Sees that `place` in `directory` is on disk, or that it is not there: a client that is told to try
+/// again must not have sent its message already (QDIR-16).
+fn secure(place: &Path, directory: &Path) -> Result<(), QueueError> {
+    File::open(directory).and_then(|directory| directory.sync_all()).map_err(|_| {
+        let _ignored = fs::remove_file(place);
+        QueueError::Internal
+    })
 }
 
 #[cfg(test)]
