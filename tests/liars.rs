@@ -56,6 +56,8 @@ fn judged(source: &str, fault: &str, deliveries: &[Delivery], level: Level) -> (
 #[case::drops_the_last_byte("drops-the-last-byte", "fail", "custody")]
 #[case::keeps_dots("keeps-dots", "fail", "custody")]
 #[case::leaves_a_child("leaves-a-child", "leak", "left behind")]
+#[case::forgets_a_child("forgets-a-child", "leak", "left behind")]
+#[case::has_a_grandchild("has-a-grandchild", "pass", "")]
 #[case::leaves_a_file("leaves-a-file", "fail", "a file in tmp")]
 #[case::crashes_at_the_end("crashes-at-the-end", "crash", "signal 6")]
 #[case::wrong_status("wrong-status", "fail", "got      3")]

@@ -32,6 +32,10 @@ impl Liar {
                 std::thread::park();
             }
         }
+        if self.is("has-a-grandchild") {
+            // Its parent is gone, which this program has waited for, before it ends itself.
+            Command::new("sh").args(["-c", "sleep 0.01 &"]).stdin(Stdio::null()).output()?;
+        }
         self.say(b"220 local.host liar ESMTP\r\n")?;
         let mut input = self.input();
         let mut line = Vec::new();
@@ -165,6 +169,11 @@ impl Liar {
             "wrong-status" => process::exit(3),
             "leaves-a-child" => {
                 Command::new("sleep").arg("5").stdin(Stdio::null()).spawn()?;
+            }
+            "forgets-a-child" => {
+                // It has ended when its output has.
+                let child = Command::new("true").stdout(Stdio::piped()).spawn()?;
+                child.stdout.map(|mut output| output.read_to_end(&mut Vec::new())).transpose()?;
             }
             "leaves-a-file" => fs::write(format!("{}/left", env::var("TMPDIR").unwrap_or_default()), "x")?,
             "fails-the-first-time" => {

@@ -11,20 +11,21 @@ mod watching;
 use std::{
     io,
     net::{Ipv4Addr, TcpListener, TcpStream},
-    os::{
-        fd::{AsFd, OwnedFd},
-        unix::process::ExitStatusExt as _,
-    },
-    process::{Child, Stdio},
+    os::fd::{AsFd, OwnedFd},
+    process::Stdio,
 };
 
 use rustix::{
     fs::OFlags,
     pipe::{PipeFlags, pipe_with},
-    process::{Pid, PidfdFlags, Signal, pidfd_open},
+    process::{PidfdFlags, Signal, pidfd_open},
 };
 
-use self::{command::command, ucspi::Ucspi};
+use self::{
+    command::command,
+    group::{Group, adopt_orphans},
+    ucspi::Ucspi,
+};
 use super::Delivery;
 use crate::{
     sandbox::World,
@@ -35,7 +36,7 @@ use crate::{
 /// A started program and our ends of its connection.
 pub struct Process {
     /// Nothing where it is a server that is not started for a play.
-    child: Option<Child>,
+    group: Option<Group>,
     /// Readable when the process has ended.
     pub pidfd: Option<OwnedFd>,
     /// The two ends of a connection to a server: the client's port and the server's.
@@ -109,13 +110,13 @@ impl Process {
         let (err, server_err) = pipe_with(PipeFlags::CLOEXEC)?;
         set_nonblocking(&err)?;
         command.stderr(Stdio::from(server_err));
-        let child = command.spawn()?;
+        adopt_orphans();
+        let group = Group::of(&command.spawn()?);
         drop(command);
-        let pid = Pid::from_child(&child);
-        let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
+        let pidfd = pidfd_open(group.program(), PidfdFlags::empty())?;
         let (tx, rx, err) = (Some(tx), Some(rx), Some(err));
         Ok(Self {
-            child: Some(child),
+            group: Some(group),
             pidfd: Some(pidfd),
             ports: None,
             tx,
@@ -136,7 +137,7 @@ impl Process {
         let ports = Some((client.local_addr()?.port(), port));
         let rx = Some(OwnedFd::from(client.try_clone()?));
         Ok(Self {
-            child: None,
+            group: None,
             pidfd: None,
             ports,
             tx: Some(client.into()),
@@ -151,7 +152,7 @@ impl Process {
 
     /// Whether it is a server that is not started for a play: then only the connection is seen.
     pub fn is_remote(&self) -> bool {
-        self.child.is_none()
+        self.group.is_none()
     }
 
     /// Drops what would keep the program's side of the connection open after its end.
@@ -175,7 +176,7 @@ impl Process {
 
     /// Its process id.
     pub fn pid(&self) -> u32 {
-        self.child.as_ref().map_or(0, Child::id)
+        self.group.as_ref().map_or(0, |group| group.program().as_raw_nonzero().get().unsigned_abs())
     }
 
     /// Sends it a signal by name.
@@ -192,21 +193,40 @@ impl Process {
             _ => return Err(io::Error::other(format!("signal {name} is not known"))),
         };
         let pidfd = self.pidfd.as_ref().ok_or_else(|| io::Error::other("a server takes no signals"))?;
+        // Who has ended takes no signal, and it is no fault to send one.
+        if self.group.as_ref().is_some_and(Group::has_ended) {
+            return Ok(());
+        }
         Ok(rustix::process::pidfd_send_signal(pidfd, signal)?)
+    }
+
+    /// Takes the ends of orphans, so that those of its children's children are not taken for its own.
+    pub fn take_orphans(&mut self) {
+        if let Some(group) = &mut self.group {
+            group.take_orphans();
+        }
     }
 
     /// Collects its exit status; it has ended or is ended now.
     /// That of a server is not seen.
+    ///
+    /// # Errors
+    /// Somebody else has taken its end.
     pub fn reap(&mut self, kill: bool) -> io::Result<Option<Exit>> {
-        if kill {
-            self.end_group();
+        self.group.as_mut().map_or(Ok(None), |group| group.reap(kill))
+    }
+
+    /// Whether it has left somebody behind: a child that runs, or one that has ended and for which it did
+    /// not wait. Asked after [`Process::reap`].
+    pub fn left_group(&mut self, was_killed: bool) -> bool {
+        self.group.as_mut().is_some_and(|group| group.is_left(was_killed))
+    }
+
+    /// Kills who is left of its group.
+    pub fn end_group(&mut self) {
+        if let Some(group) = &mut self.group {
+            group.end();
         }
-        let Some(child) = &mut self.child else { return Ok(None) };
-        let status = child.wait()?;
-        Ok(Some(match (status.code(), status.signal()) {
-            (Some(code), _) => Exit::Status(code),
-            (None, signal) => Exit::Signal(signal.unwrap_or(0)),
-        }))
     }
 }
 

@@ -74,6 +74,8 @@ impl Wire {
             self.ended = true;
             // Our copies of the server's ends must not keep its output open.
             self.process.drop_copies();
+        } else if !self.ended {
+            self.process.take_orphans();
         }
         let happened = readable || logged || writable || ended || asked;
         if happened {
