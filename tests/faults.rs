@@ -23,6 +23,7 @@ fn main() -> ExitCode {
     };
     let trials = vec![
         trial("no_message_is_lost", no_message_is_lost),
+        trial("nothing_is_left_by_a_kill", nothing_is_left_by_a_kill),
         trial("a_backend_that_loses_is_found_out", a_backend_that_loses_is_found_out),
     ];
     let trials = trials.into_iter().chain([
@@ -50,6 +51,15 @@ fn faults() -> Result<(Command, tempfile::TempDir), Failed> {
 fn no_message_is_lost() -> Result<(), Failed> {
     let (mut faults, _folder) = faults()?;
     faults.args(["--every", "83"]).assert().try_success()?;
+    Ok(())
+}
+
+/// QDIR-19: whichever call it is killed before, in each order in which envelope and message come.
+fn nothing_is_left_by_a_kill() -> Result<(), Failed> {
+    for scenario in ["queuedir", "queuedir, file mode", "queuedir, QMTP", "queuedir, named files"] {
+        let (mut faults, _folder) = faults()?;
+        faults.args(["--kills", "--every", "2", "--scenario", scenario]).assert().try_success()?;
+    }
     Ok(())
 }
 

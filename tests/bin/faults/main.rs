@@ -3,10 +3,11 @@
 //! absent or whole.
 //!
 //! ```text
-//! faults --program target/release/mailfront [--queue PROGRAM] [--every N] [--scenario NAME] [--write FILE]
+//! faults --program target/release/mailfront [--queue PROGRAM] [--every N] [--kills] [--scenario NAME]
+//!     [--write FILE]
 //! ```
 //!
-//! `--every N` makes each N-th attempt only. Exit status: 0 no harm, 1 harm, 2 wrong usage or a fault of the
+//! `--every N` makes each N-th attempt only, `--kills` only those that kill. Exit status: 0 no harm, 1 harm, 2 wrong usage or a fault of the
 //! tool, 77 there is no strace.
 
 mod attempt;
@@ -35,6 +36,7 @@ const JOBS: usize = 3;
 struct Options {
     programs: Programs,
     every: usize,
+    kills_only: bool,
     scenario: Option<String>,
     write: Option<PathBuf>,
 }
@@ -42,7 +44,8 @@ struct Options {
 fn main() -> ExitCode {
     let Some(options) = options() else {
         eprintln!(
-            "usage: faults --program PROGRAM [--queue PROGRAM] [--every N] [--scenario NAME] [--write FILE]"
+            "usage: faults --program PROGRAM [--queue PROGRAM] [--every N] [--kills] [--scenario NAME] \
+             [--write FILE]"
         );
         return ExitCode::from(2);
     };
@@ -63,9 +66,13 @@ fn main() -> ExitCode {
 fn options() -> Option<Options> {
     let mut mailfront = None;
     let mut queue = env::current_exe().ok()?.with_file_name("qmail-queue");
-    let (mut every, mut scenario, mut write) = (1, None, None);
+    let (mut every, mut kills_only, mut scenario, mut write) = (1, false, None, None);
     let mut words = env::args().skip(1);
     while let Some(word) = words.next() {
+        if word == "--kills" {
+            kills_only = true;
+            continue;
+        }
         let value = words.next()?;
         match word.as_str() {
             "--program" => mailfront = Some(PathBuf::from(value)),
@@ -80,6 +87,7 @@ fn options() -> Option<Options> {
     Some(Options {
         programs: Programs { mailfront: absolute(mailfront?)?, queue: absolute(queue)? },
         every,
+        kills_only,
         scenario,
         write,
     })
@@ -139,7 +147,7 @@ fn faulted(
 ) -> io::Result<Vec<Row>> {
     let mut plan = Vec::new();
     for call in calls {
-        let fails = !NEVER_FAIL.contains(&call.name.as_str());
+        let fails = !options.kills_only && !NEVER_FAIL.contains(&call.name.as_str());
         let errors = ERRORS.iter().filter(|_| fails).map(|error| Fault::Error(error));
         plan.extend(errors.chain([Fault::Kill]).map(|fault| (fault, call)));
     }
