@@ -28,6 +28,7 @@ const NAMES_MAX: usize = 10_000;
 
 /// A queue file being written. Dropped before [`QueueFile::deliver`], it leaves nothing behind.
 pub(super) struct QueueFile {
+    /// Closed before its temporary name is removed, as fields are dropped in their order.
     file: File,
     /// Its name while it is written; a file without one goes with its process (QDIR-19).
     temporary: Option<Temporary>,
@@ -126,24 +127,17 @@ impl QueueFile {
         if is_synced {
             self.file.sync_all().map_err(|_| QueueError::Writing)?;
         }
-        let place = self.link()?;
-        if is_synced { secure(&place, &self.destination) } else { Ok(()) }
-    }
-
-    /// Gives the file a name in the destination, which no other file has, and returns its path.
-    fn link(&self) -> Result<PathBuf, QueueError> {
-        let mut place = self.destination.join(&self.name);
-        if let Some(temporary) = &self.temporary {
-            return fs::hard_link(&temporary.0, &place).map(|()| place).map_err(|_| QueueError::Writing);
-        }
-        for _ in 0..NAMES_MAX {
-            match unnamed::link(&self.file, &place) {
-                Ok(()) => return Ok(place),
-                Err(Errno::EXIST) => place.set_file_name(name_now()),
-                Err(_) => break,
+        let Self { file, temporary, name, destination, .. } = self;
+        let mut place = destination.join(name);
+        match &temporary {
+            None => link(&file, &mut place)?,
+            Some(temporary) => {
+                // Network file systems keep the name of an open file in another form when it is removed.
+                drop(file);
+                fs::hard_link(&temporary.0, &place).map_err(|_| QueueError::Writing)?;
             }
         }
-        Err(QueueError::Writing)
+        if is_synced { secure(&place, &destination) } else { Ok(()) }
     }
 
     fn flush(&mut self) -> Result<(), QueueError> {
@@ -157,6 +151,18 @@ impl QueueFile {
 fn name_now() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     format!("{}.{:06}.{}", now.as_secs(), now.subsec_micros(), std::process::id())
+}
+
+/// Gives a file without a name that of `place`, or another one beside it if some file has it (QDIR-6).
+fn link(file: &File, place: &mut PathBuf) -> Result<(), QueueError> {
+    for _ in 0..NAMES_MAX {
+        match unnamed::link(file, place) {
+            Ok(()) => return Ok(()),
+            Err(Errno::EXIST) => place.set_file_name(name_now()),
+            Err(_) => break,
+        }
+    }
+    Err(QueueError::Writing)
 }
 
 /// What tells a directory from every other one; an error if its files cannot be examined (QDIR-14). One
