@@ -59,6 +59,22 @@ struct Unit<'a> {
     delivery: Delivery,
 }
 
+/// Both in their order, the plays that wait at even distances among those that keep a processor busy, so
+/// that there is always somebody to do something meanwhile.
+fn spread<'a>(waiting: Vec<Unit<'a>>, busy: Vec<Unit<'a>>) -> Vec<Unit<'a>> {
+    let share = busy.len().div_ceil(waiting.len().max(1)).max(1);
+    let mut waiting = waiting.into_iter();
+    let mut units = Vec::with_capacity(waiting.len() + busy.len());
+    for (at, unit) in busy.into_iter().enumerate() {
+        if at % share == 0 {
+            units.extend(waiting.next());
+        }
+        units.push(unit);
+    }
+    units.extend(waiting);
+    units
+}
+
 /// What each delivery came to.
 type Deliveries = Vec<(Delivery, Verdict)>;
 
@@ -89,9 +105,8 @@ impl Run<'_> {
             Results { run: self, reports, verdicts: BTreeMap::new(), dead: Vec::new(), error: None };
         let mut plays = 0;
         for units in [first, rest] {
-            let mut units = units;
-            // What waits for a time-out starts first, so that nobody waits for it at the end.
-            units.sort_by_key(|unit| !unit.case.front.env.keys().any(|name| name.contains("TIMEOUT")));
+            let (waiting, busy) = units.into_iter().partition(|unit| self.waits(unit));
+            let units = spread(waiting, busy);
             plays += units.len();
             results = self.phase(&units, results);
         }
@@ -120,6 +135,19 @@ impl Run<'_> {
         let has_tls = self.target.features.iter().any(|feature| feature == "tls");
         let chosen = chosen.filter(|d| *d != Delivery::Tls || (has_tls && greets(case)));
         chosen.filter(|d| plays_in(&case.front, *d)).map(|delivery| Unit { case, delivery }).collect()
+    }
+
+    /// Whether a play is spent in waiting: for a time limit, the client's own pauses, or a known hang.
+    fn waits(&self, unit: &Unit<'_>) -> bool {
+        let front = &unit.case.front;
+        front.env.keys().any(|name| name.contains("TIMEOUT"))
+            || script::steps(unit.case).iter().any(|step| matches!(step.act, Act::Wait(_)))
+            || self.known_for(unit.case, unit.delivery).is_some_and(Known::is_waited_for)
+    }
+
+    /// What is known of a case in this delivery.
+    fn known_for(&self, case: &Case, delivery: Delivery) -> Option<&Known> {
+        self.known.get(&case.id).filter(|known| known.speaks_of(delivery.name()))
     }
 
     fn phase<'r>(&self, units: &[Unit<'_>], results: Results<'r>) -> Results<'r>
@@ -226,7 +254,7 @@ impl Run<'_> {
         if delivery == Delivery::Tls {
             world.begin_in_tls(self.workshop)?;
         }
-        let known = self.known.get(&case.id).filter(|known| known.speaks_of(delivery.name()));
+        let known = self.known_for(case, delivery);
         let limit = known.and_then(Known::hang_limit).map_or(self.limit, |known| known.min(self.limit));
         let mut outcome = play::play(case, program, self.target.pipelining, &world, delivery, limit)?;
         world.settle(custody::count(case, &outcome))?;

@@ -134,6 +134,11 @@ impl Known {
         self.deliveries.is_empty() || self.deliveries.iter().any(|d| d == delivery)
     }
 
+    /// Whether it takes its time to see: the suite waits for an end that does not come.
+    pub fn is_waited_for(&self) -> bool {
+        self.observed.all().iter().any(|one| one.starts_with("hang: ") || one.starts_with("leak: "))
+    }
+
     /// After how long it was seen to hang, if that is what is known: nobody needs to wait longer.
     pub fn hang_limit(&self) -> Option<Duration> {
         let seconds =
