@@ -103,11 +103,14 @@ pub struct Pattern {
     pub tail: Tail,
 }
 
+/// What named parts of a pattern matched.
+type Captures = Vec<(String, Vec<u8>)>;
+
 /// The result of holding a pattern against bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Match {
     /// They match; named parts are returned.
-    Yes(Vec<(String, Vec<u8>)>),
+    Yes(Captures),
     /// Only the wording differs.
     Wording,
     /// They do not match.
@@ -123,15 +126,18 @@ impl Pattern {
 
     /// The fixed bytes if nothing in the pattern is open.
     pub fn fixed(&self, variables: &Variables) -> Option<Vec<u8>> {
-        if self.tail != Tail::Exact {
-            return None;
-        }
+        let (start, expressions) = self.start(variables);
+        (self.tail == Tail::Exact && expressions.is_empty()).then_some(start)
+    }
+
+    /// The bytes before the first expression, and the parts from there on.
+    fn start(&self, variables: &Variables) -> (Vec<u8>, &[Part]) {
         let mut bytes = Vec::new();
-        for part in &self.parts {
-            let Part::Text(piece) = part else { return None };
+        for (at, part) in self.parts.iter().enumerate() {
+            let Part::Text(piece) = part else { return (bytes, &self.parts[at..]) };
             piece.expand_into(variables, &mut bytes);
         }
-        Some(bytes)
+        (bytes, &[])
     }
 
     /// Whether later steps need something this pattern captures.
@@ -141,65 +147,67 @@ impl Pattern {
 
     /// Holds the pattern against all of `actual`; wording ends with the line.
     pub fn matches(&self, actual: &[u8], variables: &Variables) -> Match {
-        self.compare(actual, variables, "[^\\r\\n]*")
+        self.compare(actual, variables, false)
     }
 
     /// Holds the pattern against all of `actual`; wording may have several lines.
     pub fn matches_lines(&self, actual: &[u8], variables: &Variables) -> Match {
-        self.compare(actual, variables, ".*")
+        self.compare(actual, variables, true)
     }
 
-    fn compare(&self, actual: &[u8], variables: &Variables, wording_is: &str) -> Match {
-        if let Some(fixed) = self.fixed(variables) {
-            return if fixed == actual { Match::Yes(Vec::new()) } else { Match::No };
-        }
-        let wording = match &self.tail {
-            Tail::Exact => None,
-            Tail::Any => Some(None),
-            Tail::Wording(text) => Some(Some(text.expand(variables))),
-        };
-        let Ok(regex) = regex::bytes::Regex::new(&self.expression(variables, wording_is)) else {
-            return Match::No;
-        };
-        let Some(found) = regex.captures(actual) else { return Match::No };
-        if let Some(Some(expected)) = wording {
-            let said = found.name("tail__").map_or(&b""[..], |m| m.as_bytes());
-            if said != expected {
-                return Match::Wording;
+    fn compare(&self, actual: &[u8], variables: &Variables, has_lines: bool) -> Match {
+        let (start, expressions) = self.start(variables);
+        let Some(rest) = actual.strip_prefix(&start[..]) else { return Match::No };
+        // To compile an expression takes longer than to play most cases.
+        let (captures, said) = if expressions.is_empty() {
+            (Vec::new(), rest)
+        } else {
+            match self.search(expressions, rest, variables, has_lines) {
+                Some(found) => found,
+                None => return Match::No,
             }
+        };
+        let is_wording = has_lines || !said.iter().any(|byte| b"\r\n".contains(byte));
+        match &self.tail {
+            Tail::Exact if said.is_empty() => Match::Yes(captures),
+            Tail::Any if is_wording => Match::Yes(captures),
+            Tail::Wording(text) if said == text.expand(variables) => Match::Yes(captures),
+            Tail::Wording(_) if is_wording => Match::Wording,
+            Tail::Exact | Tail::Any | Tail::Wording(_) => Match::No,
         }
-        let names = regex.capture_names().flatten().filter(|name| *name != "tail__");
-        Match::Yes(
-            names
-                .filter_map(|name| Some((name.to_string(), found.name(name)?.as_bytes().to_vec())))
-                .collect(),
-        )
     }
 
-    fn expression(&self, variables: &Variables, wording_is: &str) -> String {
+    /// What the named expressions match in `rest`, and the wording behind `parts`.
+    fn search<'a>(
+        &self,
+        parts: &[Part],
+        rest: &'a [u8],
+        variables: &Variables,
+        has_lines: bool,
+    ) -> Option<(Captures, &'a [u8])> {
         let mut expression = String::from("(?s-u)^");
-        for part in &self.parts {
-            match part {
+        for part in parts {
+            _ = match part {
                 Part::Text(piece) => {
                     let mut bytes = Vec::new();
                     piece.expand_into(variables, &mut bytes);
-                    for byte in bytes {
-                        let _ = write!(expression, "\\x{byte:02x}");
-                    }
+                    bytes.iter().try_for_each(|byte| write!(expression, "\\x{byte:02x}"))
                 }
-                Part::Regex { name: Some(name), source } => {
-                    let _ = write!(expression, "(?P<{name}>{source})");
-                }
-                Part::Regex { name: None, source } => {
-                    let _ = write!(expression, "(?:{source})");
-                }
-            }
+                Part::Regex { name: Some(name), source } => write!(expression, "(?P<{name}>{source})"),
+                Part::Regex { name: None, source } => write!(expression, "(?:{source})"),
+            };
         }
-        if self.tail != Tail::Exact {
-            let _ = write!(expression, "(?P<tail__>{wording_is})");
-        }
-        expression.push('$');
-        expression
+        expression.push_str(match self.tail {
+            Tail::Exact => "(?P<tail__>)$",
+            Tail::Any | Tail::Wording(_) if has_lines => "(?P<tail__>.*)$",
+            Tail::Any | Tail::Wording(_) => "(?P<tail__>[^\\r\\n]*)$",
+        });
+        let regex = regex::bytes::Regex::new(&expression).ok()?;
+        let found = regex.captures(rest)?;
+        let names = regex.capture_names().flatten().filter(|name| *name != "tail__");
+        let captures =
+            names.filter_map(|name| Some((name.to_string(), found.name(name)?.as_bytes().to_vec())));
+        Some((captures.collect(), found.name("tail__")?.as_bytes()))
     }
 
     /// The names of the variables used.
@@ -311,5 +319,35 @@ mod tests {
         assert_eq!(printable("naïve … 日本".as_bytes()), "naïve … 日本");
         assert_eq!(printable(b"a\x1b[2J\r\0\xff\n"), "a\\x1b[2J\\r\\0\\xff\\n");
         assert_eq!(printable("x\u{202e}y\u{200b}\u{9b}".as_bytes()), "x\\u{202e}y\\u{200b}\\u{9b}");
+    }
+
+    #[test]
+    fn a_pattern_means_the_same_with_and_without_an_expression() {
+        let variables = Variables::from([("A".into(), b"x\\".to_vec())]);
+        let start = || vec![Piece::Bytes(b"250 ".to_vec()), Piece::Variable("A".into())];
+        let tails =
+            [Tail::Exact, Tail::Any, Tail::Wording(Text::plain("ok")), Tail::Wording(Text::plain(""))];
+        let empty = Part::Regex { name: None, source: String::new() };
+        for tail in tails {
+            let parts: Vec<Part> = start().into_iter().map(Part::Text).collect();
+            let first = [std::slice::from_ref(&empty), &parts].concat();
+            let last = [&parts, std::slice::from_ref(&empty)].concat();
+            let [plain, first, last] =
+                [parts, first, last].map(|parts| Pattern { parts, tail: tail.clone() });
+            for actual in
+                ["", "250 ", "250 x\\", "250 x\\ok", "250 x\\other", "250 x\\ok\n", "250 x\\\nok", "25"]
+            {
+                let wanted = plain.matches(actual.as_bytes(), &variables);
+                let wanted_lines = plain.matches_lines(actual.as_bytes(), &variables);
+                for other in [&first, &last] {
+                    assert_eq!(other.matches(actual.as_bytes(), &variables), wanted, "{tail:?} {actual:?}");
+                    let lines = other.matches_lines(actual.as_bytes(), &variables);
+                    assert_eq!(lines, wanted_lines, "{tail:?} {actual:?}");
+                }
+            }
+        }
+        let any = Pattern { parts: start().into_iter().map(Part::Text).collect(), tail: Tail::Any };
+        assert_eq!(any.matches(b"250 x\\a\nb", &variables), Match::No);
+        assert_eq!(any.matches_lines(b"250 x\\a\nb", &variables), Match::Yes(Vec::new()));
     }
 }
