@@ -12,7 +12,7 @@ mod session;
 pub mod table;
 pub mod workload;
 
-use std::{fs, io, time::Duration};
+use std::{io, time::Duration};
 
 use serde::Serialize;
 
@@ -96,18 +96,6 @@ impl Stand {
         Ok(Self { program, arguments, world: World::new(workshop, target, &front)?, serves: true })
     }
 
-    /// A copy of the program, as installing makes one. What a linker has just written lies in the page
-    /// cache in small pieces, which costs each start a fifth more.
-    fn installed(&self) -> io::Result<Program> {
-        let path = &self.program.path;
-        let name = path.file_name().ok_or_else(|| io::Error::other("a program without a name"))?;
-        let folder = self.world.folder.join("installed");
-        let copy = folder.join(name);
-        fs::create_dir(&folder)?;
-        fs::copy(path, &copy)?;
-        Ok(Program { path: copy, ..self.program.clone() })
-    }
-
     /// `/bin/true` in the same kind of place.
     fn of_true(workshop: &Workshop, target: &Target) -> io::Result<Self> {
         let program = Program { path: TRUE.into(), ..Program::default() };
@@ -155,11 +143,9 @@ impl Bench {
     fn sessions(&self, workshop: &Workshop, targets: &[Target]) -> io::Result<(f64, Vec<[f64; 2]>)> {
         let mut stands = Vec::new();
         for target in targets {
-            let one = Stand::new(workshop, target, "echo", ONE_PLUGIN)?;
-            let seven = Stand::new(workshop, target, "echo", SEVEN_PLUGINS)?;
-            let program = one.installed()?;
-            stands
-                .extend([one, seven].map(|stand| (Stand { program: program.clone(), ..stand }, Vec::new())));
+            for plugins in [ONE_PLUGIN, SEVEN_PLUGINS] {
+                stands.push((Stand::new(workshop, target, "echo", plugins)?, Vec::new()));
+            }
         }
         let Some(target) = targets.first() else { return Ok((0.0, Vec::new())) };
         let (of_true, mut nothing) = (Stand::of_true(workshop, target)?, Vec::new());

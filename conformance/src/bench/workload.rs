@@ -146,6 +146,7 @@ impl Workload {
             let _ignored = fcntl_setpipe_size(tx, PIPE);
         }
         let mut wire = Wire::new(process, world.servers.take(), Delivery::Lockstep, LIMIT);
+        wire.is_measured = true;
         let costs = serve(&mut wire, input, is_done);
         let reaped = wire.process.reap(costs.is_err());
         let costs = costs.map_err(|e| {

@@ -46,6 +46,8 @@ pub struct Wire {
     pub ended: bool,
     /// The client reads nothing for now.
     pub paused: bool,
+    /// What the program took is looked at when it has ended, so that its end is not taken before.
+    pub is_measured: bool,
     /// The services that the program talks to.
     pub servers: Option<Servers>,
     deadline: Instant,
@@ -76,6 +78,7 @@ impl Wire {
             closed: false,
             ended: false,
             paused: false,
+            is_measured: false,
             servers,
             deadline: Instant::now() + limit,
             moved: Instant::now(),

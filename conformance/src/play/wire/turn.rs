@@ -74,7 +74,7 @@ impl Wire {
             self.ended = true;
             // Our copies of the server's ends must not keep its output open.
             self.process.drop_copies();
-        } else if !self.ended {
+        } else if !self.ended && !self.is_measured {
             self.process.take_orphans();
         }
         let happened = readable || logged || writable || ended || asked;
