@@ -1,20 +1,10 @@
-//! Every transcript is a named test: it passes on the reference, answer by answer and with what the client
-//! sends cut into pieces. The suite's own `run` plays the other deliveries too.
+//! Every transcript is a named test: it passes on the reference in every delivery.
 
 use std::{path::Path, process::ExitCode, sync::Arc};
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use mailfront_conformance::{
-    cases::Cases,
-    play::{Delivery, player::LIMIT},
-    run::plays_in,
-    sandbox::Workshop,
-    transcript::model::Level,
-};
+use mailfront_conformance::{cases::Cases, play::player::LIMIT, sandbox::Workshop, transcript::model::Level};
 use mailfront_tests::{play, reference, story, transcripts, verdict};
-
-/// The deliveries that differ most. A case that has none of them is played in all it has.
-const DELIVERIES: [Delivery; 2] = [Delivery::Lockstep, Delivery::Split];
 
 fn main() -> std::io::Result<ExitCode> {
     let mut arguments = Arguments::from_args();
@@ -37,8 +27,7 @@ fn main() -> std::io::Result<ExitCode> {
         let lacking = target.lacks(&case.front.needs).join(", ");
         let name = case.id.clone();
         let trial = Trial::test(name, move || {
-            let deliveries: Vec<_> = DELIVERIES.into_iter().filter(|d| plays_in(&case.front, *d)).collect();
-            let events = play(&case, &target, &workshop, &deliveries, Level::Should, LIMIT)?;
+            let events = play(&case, &target, &workshop, &[], Level::Should, LIMIT)?;
             match verdict(&events).0.as_str() {
                 "pass" | "variant" => Ok(()),
                 verdict => Err(format!("{verdict}\n{}", story(&events)).into()),

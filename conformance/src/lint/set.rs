@@ -5,7 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{List, Problem, line_of_key, reply_code};
 use crate::{
     play::Delivery,
-    transcript::{Act, Case, Front, model::Step, script, text::Piece},
+    transcript::{
+        Act, Case, Front,
+        model::Step,
+        script,
+        text::{Piece, merged},
+    },
 };
 
 pub(super) fn check(cases: &[Case], lists: &[List], problems: &mut Vec<Problem>) {
@@ -88,18 +93,6 @@ fn stimulus(case: &Case) -> Stimulus {
     };
     let steps = script::steps(case).iter().filter_map(seen).collect();
     Stimulus { head: format!("{head:?}"), steps }
-}
-
-/// Neighbouring bytes as one piece.
-fn merged(pieces: Vec<Piece>) -> Vec<Piece> {
-    let mut out: Vec<Piece> = Vec::new();
-    for piece in pieces {
-        match (out.last_mut(), piece) {
-            (Some(Piece::Bytes(before)), Piece::Bytes(more)) => before.extend(more),
-            (_, piece) => out.push(piece),
-        }
-    }
-    out
 }
 
 fn stimuli(cases: &[Case], problems: &mut Vec<Problem>) {

@@ -10,7 +10,7 @@ use super::{
     netstring::{End, Length, Netstring},
     parse, print,
     service::{Kind, Service},
-    text::{Part, Pattern, Piece, Tail, Text},
+    text::{Part, Pattern, Piece, Tail, Text, merged},
     tls::{Handshake, Verify, Version},
 };
 
@@ -39,18 +39,6 @@ fn netstring(inner: impl Strategy<Value = Piece>) -> impl Strategy<Value = Netst
         content: merged(content),
         end,
     })
-}
-
-/// Neighbouring bytes are one piece, as the parser makes them.
-fn merged(pieces: Vec<Piece>) -> Vec<Piece> {
-    let mut out: Vec<Piece> = Vec::new();
-    for piece in pieces {
-        match (out.last_mut(), piece) {
-            (Some(Piece::Bytes(before)), Piece::Bytes(more)) => before.extend(more),
-            (_, piece) => out.push(piece),
-        }
-    }
-    out
 }
 
 fn text() -> impl Strategy<Value = Text> {

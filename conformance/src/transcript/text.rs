@@ -69,6 +69,18 @@ impl Text {
     }
 }
 
+/// The same bytes, neighbouring ones as one piece, as the parser makes them.
+pub fn merged(pieces: Vec<Piece>) -> Vec<Piece> {
+    let mut out: Vec<Piece> = Vec::new();
+    for piece in pieces {
+        match (out.last_mut(), piece) {
+            (Some(Piece::Bytes(before)), Piece::Bytes(more)) => before.extend(more),
+            (_, piece) => out.push(piece),
+        }
+    }
+    out
+}
+
 /// A part of a pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
