@@ -1,5 +1,7 @@
 //! The line that plays a case again without the suite.
 
+mod setup;
+
 use std::{collections::BTreeSet, fmt::Write as _, fs, time::Duration};
 
 use crate::{
@@ -143,7 +145,7 @@ impl Places {
                 let _ = write!(line, ": {path} of {length} bytes is made by the suite only; ");
             }
         }
-        line
+        line + &setup::commands(world, self)
     }
 }
 
@@ -162,6 +164,7 @@ fn command(case: &Case, program: &Program, world: &World, places: &Places) -> St
             Setup::LimitMemory(bytes) => command = limited("v", bytes / 1024, &command),
             Setup::LimitDescriptors(number) => command = limited("n", *number, &command),
             Setup::LimitProcesses(number) => command = limited("u", *number, &command),
+            Setup::Umask(mask) => command = in_shell(&format!("umask {mask:03o}"), &command),
             Setup::User(name) => {
                 let user = format!("--reuid {name} --regid $(id -g {name}) --clear-groups");
                 command = format!("setpriv {user} {command}");
@@ -174,7 +177,12 @@ fn command(case: &Case, program: &Program, world: &World, places: &Places) -> St
 
 /// A command behind `env`, with a limit of the shell.
 fn limited(letter: &str, most: u64, command: &str) -> String {
-    format!("bash -c 'ulimit -{letter} {most}; exec \"$@\"' - {command}")
+    in_shell(&format!("ulimit -{letter} {most}"), command)
+}
+
+/// A command behind `env`, with something that the shell does to itself before.
+fn in_shell(first: &str, command: &str) -> String {
+    format!("bash -c '{first}; exec \"$@\"' - {command}")
 }
 
 /// The copies that the program is started as: name, owner, mode.
@@ -187,7 +195,9 @@ fn copies(world: &World) -> impl Iterator<Item = (&str, &str, u32)> {
 
 /// What makes such a copy, as root.
 fn copying(program: &Program, world: &World) -> String {
-    let path = quote(&program.path.to_string_lossy());
+    // A link made for the play is gone with it.
+    let path = fs::read_link(&program.path).unwrap_or_else(|_| program.path.clone());
+    let path = quote(&path.to_string_lossy());
     let made = copies(world).map(|(name, owner, mode)| {
         let name = quote(name);
         format!("cp {path} {name}; chown {owner}: {name}; chmod {mode:o} {name}; ")

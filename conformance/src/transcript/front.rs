@@ -245,6 +245,9 @@ pub fn done_later(entry: &str) -> Option<Setup> {
             setup,
             Setup::Close(_)
                 | Setup::LimitFile(_)
+                | Setup::LimitMemory(_)
+                | Setup::LimitDescriptors(_)
+                | Setup::LimitProcesses(_)
                 | Setup::User(_)
                 | Setup::UcspiTls(_)
                 | Setup::Umask(_)
