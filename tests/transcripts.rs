@@ -3,7 +3,12 @@
 use std::{path::Path, process::ExitCode, sync::Arc};
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use mailfront_conformance::{cases::Cases, play::player::LIMIT, sandbox::Workshop, transcript::model::Level};
+use mailfront_conformance::{
+    cases::Cases,
+    play::player::LIMIT,
+    sandbox::{Workshop, rights, signals},
+    transcript::model::Level,
+};
 use mailfront_tests::{play, reference, story, transcripts, verdict};
 
 fn main() -> std::io::Result<ExitCode> {
@@ -23,8 +28,12 @@ fn main() -> std::io::Result<ExitCode> {
         .collect();
     for case in cases.cases {
         let (workshop, target) = (workshop.clone(), target.clone());
-        // A module the reference does not have: the test is listed as ignored, never as passed.
+        // What cannot be seen here is listed as ignored, with the reason, never as passed or failed: a
+        // module the reference does not have, a right that the suite has not, an ignored signal.
         let lacking = target.lacks(&case.front.needs).join(", ");
+        let spoilt = rights::spoil(&case.front, &workshop).map(String::from);
+        let unseen = spoilt.or_else(|| signals::spoil(&case, &workshop.ignored));
+        let unseen = unseen.or_else(|| (!lacking.is_empty()).then_some(lacking));
         let name = case.id.clone();
         let trial = Trial::test(name, move || {
             let events = play(&case, &target, &workshop, &[], Level::Should, LIMIT)?;
@@ -33,10 +42,9 @@ fn main() -> std::io::Result<ExitCode> {
                 verdict => Err(format!("{verdict}\n{}", story(&events)).into()),
             }
         });
-        trials.push(if lacking.is_empty() {
-            trial
-        } else {
-            trial.with_kind(lacking).with_ignored_flag(true)
+        trials.push(match unseen {
+            None => trial,
+            Some(reason) => trial.with_kind(reason).with_ignored_flag(true),
         });
     }
     if trials.is_empty() {
